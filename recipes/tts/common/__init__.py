@@ -1,0 +1,1 @@
+"""Stages that all text-to-speech recipes share."""

@@ -1,0 +1,160 @@
+"""From stored features to padded batches of tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from speechkd.features.pitch import continuous_contour, cwt, interpolate_unvoiced
+from speechkd.features.statistics import Statistics
+from speechkd.models.common.masks import length_mask
+from speechkd.models.tts.config import NetworkConfig
+from speechkd.models.tts.fastspeech2 import Variances
+from speechkd.models.tts.regulator import token_of_frame
+from speechkd.runner import ItemStore
+from speechkd.text import SymbolTable
+
+Array = npt.NDArray[Any]
+
+
+@dataclass
+class Example:
+    """One utterance: T tokens, F frames, P = F or T by the level of the feature."""
+
+    tokens: Array  # (T,) int64
+    durations: Array  # (T,) int64
+    mel: Array  # (F, n_mels)
+    pitch_hz: Array  # (P,)
+    voiced: Array  # (P,) bool
+    energy: Array  # (P,)
+    wavelet: Array | None  # (F, 10)
+    pitch_statistics: Array  # (2,) mean and deviation of log F0 in corpus deviations
+
+
+@dataclass
+class Batch:
+    """Examples padded to the longest; see `Example` for the shapes without the batch axis."""
+
+    ids: list[str]
+    tokens: Tensor
+    token_lengths: Tensor
+    mel: Tensor
+    mel_lengths: Tensor
+    variances: Variances
+    wavelet: Tensor | None
+    pitch_statistics: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device."""
+        move = {name: _moved(value, device) for name, value in vars(self).items()}
+        return Batch(**move)
+
+
+def _moved(value: Any, device: torch.device | str) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, Variances):
+        return Variances(**{name: tensor.to(device) for name, tensor in vars(value).items()})
+    return value
+
+
+class TtsDataset:
+    """Examples by utterance id, read from the `features` and `tokens` artifacts."""
+
+    def __init__(self, features: Path, tokens: Path, network: NetworkConfig) -> None:
+        self.features = ItemStore(features)
+        self.tokens = ItemStore(tokens)
+        self.symbols = SymbolTable.from_json(json.loads((tokens / "symbols.json").read_text(encoding="utf-8")))
+        self.statistics = Statistics.read(features / "stats.json")
+        self.network = network
+        self.example = lru_cache(maxsize=4096)(self._example)
+
+    def n_frames(self, ids: Sequence[str]) -> dict[str, int]:
+        """Frames per utterance."""
+        return {id_: int(self.features.meta(id_)["n_frames"]) for id_ in ids}
+
+    def _example(self, id_: str) -> Example:
+        arrays = self.features.arrays(id_)
+        durations, f0 = arrays["durations"].astype(np.int64), arrays["f0_hz"]
+        contour = continuous_contour(f0)
+        filled, voiced, energy = interpolate_unvoiced(f0), f0 > 0, arrays["energy"]
+        pitch_level, energy_level = self.network.pitch.level, self.network.energy.level
+        mean, deviation = self.statistics.log_f0_mean, self.statistics.log_f0_deviation
+        return Example(
+            tokens=np.asarray(self.symbols.encode(self.tokens.meta(id_)["symbols"]), dtype=np.int64),
+            durations=durations,
+            mel=arrays["mel"],
+            pitch_hz=np.exp(token_means(np.log(filled), durations)) if pitch_level == "phoneme" else filled,
+            voiced=token_means(voiced, durations) > 0.5 if pitch_level == "phoneme" else voiced,
+            energy=token_means(energy, durations) if energy_level == "phoneme" else energy,
+            wavelet=cwt(contour.normalised) if self.network.pitch.target == "cwt" else None,
+            pitch_statistics=np.asarray([(contour.mean - mean) / deviation, contour.deviation / deviation]),
+        )
+
+    def batch(self, ids: Sequence[str]) -> Batch:
+        """The padded batch of these utterances."""
+        examples = [self.example(id_) for id_ in ids]
+        wavelets = [e.wavelet for e in examples if e.wavelet is not None]
+        return Batch(
+            ids=list(ids),
+            tokens=_pad([e.tokens for e in examples]).long(),
+            token_lengths=torch.tensor([len(e.tokens) for e in examples]),
+            mel=_pad([e.mel for e in examples]),
+            mel_lengths=torch.tensor([len(e.mel) for e in examples]),
+            variances=Variances(
+                durations=_pad([e.durations for e in examples]).long(),
+                pitch_hz=_pad([e.pitch_hz for e in examples]),
+                voiced=_pad([e.voiced for e in examples]).bool(),
+                energy=_pad([e.energy for e in examples]),
+            ),
+            wavelet=_pad(wavelets) if wavelets else None,
+            pitch_statistics=torch.from_numpy(np.stack([e.pitch_statistics for e in examples])).float(),
+        )
+
+
+def token_means(values: Array, durations: Array) -> npt.NDArray[np.float64]:
+    """Mean of frame values (F,) over each token's frames (T,); a token without frames takes its neighbours' value.
+
+    The running sum is read, never written, so leading tokens of no frames disturb nothing.
+    """
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    ends = np.cumsum(durations)
+    starts = ends - durations
+    means = (sums[ends] - sums[starts]) / np.maximum(durations, 1)
+    filled = np.flatnonzero(durations > 0)
+    return np.interp(np.arange(len(durations)), filled, means[filled])
+
+
+def _pad(rows: Sequence[Array]) -> Tensor:
+    tensors = [torch.from_numpy(np.ascontiguousarray(row)) for row in rows]
+    tensors = [t.float() if t.is_floating_point() else t for t in tensors]
+    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
+
+
+def spread(values: Tensor, durations: Tensor, n_frames: int) -> Tensor:
+    """Token values (B, T) per frame (B, n_frames)."""
+    return values.gather(1, token_of_frame(durations, n_frames))
+
+
+def token_mask(batch: Batch) -> Tensor:
+    """True at real tokens: (B, T)."""
+    return length_mask(batch.token_lengths, batch.tokens.shape[1])
+
+
+def frame_mask(batch: Batch) -> Tensor:
+    """True at real frames: (B, F)."""
+    return length_mask(batch.mel_lengths, batch.mel.shape[1])
+
+
+def mean_of(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Column means of rows that share their keys."""
+    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}

@@ -1,0 +1,52 @@
+"""Telling a person how a training goes: progress bar, log, TensorBoard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+
+from torch.utils.tensorboard import SummaryWriter
+
+from speechkd.runner import Context
+
+
+class StageMonitor:
+    """Shows a run's history in the stage's log, its progress bar, and `logs/tensorboard` of the run folder."""
+
+    def __init__(self, ctx: Context, max_steps: int) -> None:
+        self.ctx = ctx
+        self.bar_context = ctx.progress(max_steps, "training")
+        self.writer = SummaryWriter(str(ctx.folder.path / "logs" / "tensorboard"))
+        self.done = 0
+        self.started = time.monotonic()
+        self.first_step = 0
+
+    def __enter__(self) -> Self:
+        self.bar = self.bar_context.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.writer.close()
+        self.bar_context.__exit__(*error)
+
+    def row(self, row: Mapping[str, Any]) -> None:
+        """Log a row; training rows go to TensorBoard alone, or the log would be nothing else."""
+        values = {k: v for k, v in row.items() if isinstance(v, float)}
+        for name, value in values.items():
+            self.writer.add_scalar(f"{row['kind']}/{name}", value, row["step"])
+        text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        if row["step"] > self.first_step:
+            minutes = (time.monotonic() - self.started) / 60
+            self.ctx.log.info("step %d  epoch %d  %s  %s  (%.1f min)", row["step"], row["epoch"], row["kind"], text, minutes)
+
+    def advance(self, step: int, loss: float) -> None:
+        """Move the bar to a step."""
+        if loss != loss:  # a resumed run announces where it stands, with no loss yet
+            self.first_step = step
+        self.bar.advance(step - self.done, **({"loss": f"{loss:.3f}"} if loss == loss else {}))
+        self.done = step
+
+    def message(self, text: str) -> None:
+        """A line in the log."""
+        self.ctx.log.info("%s", text)

@@ -1,0 +1,106 @@
+"""What the shared stages can be told; each recipe adds its model and its training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import Field
+
+from speechkd.align.options import AlignOptions, PocketsphinxOptions
+from speechkd.config import Config, ConfigPath
+from speechkd.models.vocoder.options import GriffinLimOptions, VocoderOptions
+
+
+class RunSection(Config):
+    """Where the run's artifacts go."""
+
+    dir: ConfigPath = Field(description="folder of the run; created if absent")
+    max_errors: int = Field(0, ge=0, description="utterances that may fail in a stage before the stage fails")
+
+
+class CorpusSection(Config):
+    """The recordings."""
+
+    name: str = Field(description="mini (spoken on the spot by espeak-ng), ljspeech, or any name for your own folder")
+    dir: ConfigPath | None = Field(None, description="folder with metadata.csv and wavs/; absent: downloaded if known")
+    title: str = Field("", description="the corpus in words, for tables and cards")
+    speaker: str = Field("", description="who speaks")
+    licence: str = Field("", description="licence of the recordings")
+    limit: int = Field(0, ge=0, description="use only this many utterances (by id); 0 uses all")
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """The mini corpus is made, not read."""
+        if self.name == "mini" and self.dir is not None:
+            yield "dir", "the mini corpus is spoken on the spot and has no folder; give your corpus another name"
+
+
+class SplitSection(Config):
+    """Held-out utterances; utterances with the same words are always on the same side."""
+
+    valid: int = Field(16, ge=1, description="utterances for choosing the best weights")
+    test: int = Field(32, ge=1, description="utterances for the results table")
+    seed: int = Field(0, ge=0)
+
+
+class TextSection(Config):
+    """From text to tokens."""
+
+    lexicon: ConfigPath | None = Field(None, description="your own pronunciations, one `WORD  PH ON ES` per line")
+
+
+class AudioSection(Config):
+    """How recordings are brought to one level and turned into mels."""
+
+    mel: str = Field("hifigan_22k", description="name of the mel preset; must be the vocoder's")
+    loudness_dbfs: float | None = Field(-20.0, le=-10, ge=-50, description="speech level; null leaves recordings alone")
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Unknown presets, named without importing torch."""
+        from speechkd.audio.presets import MEL_PRESETS
+
+        if self.mel not in MEL_PRESETS:
+            yield "mel", f"there is no mel preset {self.mel!r}; known: {', '.join(sorted(MEL_PRESETS))}"
+
+
+class FeaturesSection(Config):
+    """What is extracted beside the mel."""
+
+    f0: Literal["dio", "harvest"] = Field("dio", description="WORLD's pitch tracker; StoneMask refines either")
+
+
+class ScoreSection(Config):
+    """What is measured on the held-out utterances."""
+
+    recogniser: bool = Field(True, description="word errors of the pocketsphinx recogniser, as a rough intelligibility")
+
+
+class PackSection(Config):
+    """The packed voice."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="the voice's name")
+    language: str = Field("en-us")
+
+
+class ResultsSection(Config):
+    """Where the results row goes besides the run folder."""
+
+    table: ConfigPath | None = Field(None, description="a RESULTS.md to keep a row in")
+    label: str = Field("", description="what this row is, in a few words")
+
+
+class TtsConfig(Config):
+    """The sections that every text-to-speech recipe has."""
+
+    recipe: str
+    run: RunSection
+    corpus: CorpusSection
+    split: SplitSection = SplitSection()
+    text: TextSection = TextSection()
+    audio: AudioSection = AudioSection()
+    align: AlignOptions = PocketsphinxOptions()
+    features: FeaturesSection = FeaturesSection()
+    vocoder: VocoderOptions = GriffinLimOptions()
+    score: ScoreSection = ScoreSection()
+    pack: PackSection
+    results: ResultsSection = ResultsSection()

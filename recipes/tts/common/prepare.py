@@ -1,0 +1,43 @@
+"""From a folder of recordings, or from nothing, to manifests and a split."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from recipes.tts.common.corpora import read_corpus
+from recipes.tts.common.manifest import SPLITS, corpus_folder
+from speechkd.data.corpus import Corpus
+from speechkd.data.manifests import write_manifests
+from speechkd.data.splits import split_ids
+from speechkd.data.validate import validate_corpus
+from speechkd.runner import Context
+
+
+def run(cfg: Any, ctx: Context) -> None:
+    """Write `manifest`: recordings.jsonl, supervisions.jsonl, splits.json, report.json.
+
+    The mini corpus is spoken into the artifact itself, with its exact times in TextGrid/.
+    """
+    out = ctx.output("manifest")
+    if cfg.corpus.name == "mini":
+        from recipes.tts.common.corpora.mini import speak_mini_corpus
+
+        speak_mini_corpus(out)
+    corpus = _limited(read_corpus(cfg.corpus.name, corpus_folder(cfg.corpus, out)), cfg.corpus.limit)
+    with ctx.progress(len(corpus.utterances), "checking recordings") as bar:
+        report = validate_corpus(corpus, jobs=ctx.jobs, on_done=bar.advance)
+    report.write_json(out / "report.json")
+    ctx.log.info("%s", report.to_text(max_lines=40))
+    report.raise_errors()
+    write_manifests(corpus, out)
+    texts = {utterance.id: utterance.text for utterance in corpus.utterances}
+    splits = split_ids(texts, cfg.split.valid, cfg.split.test, cfg.split.seed)
+    (out / SPLITS).write_text(json.dumps(splits, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def _limited(corpus: Corpus, limit: int) -> Corpus:
+    if not limit:
+        return corpus
+    return replace(corpus, utterances=tuple(sorted(corpus.utterances, key=lambda each: each.id)[:limit]))

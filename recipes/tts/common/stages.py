@@ -1,0 +1,93 @@
+"""The stages that every text-to-speech recipe shares, in order. Read this page to see what flows where.
+
+Each is declared here and done in the module of its name, which is imported only when the stage runs: listing a
+recipe's state needs neither torch nor the corpus.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from speechkd.runner import Context, Output, stage
+
+@stage(outputs=("manifest",), uses=("corpus.name", "corpus.limit", "split"), external=("corpus.dir",))
+def prepare(cfg: Any, ctx: Context) -> None:
+    """Find or make the corpus, report every problem in it, write manifests and the split."""
+    from recipes.tts.common.prepare import run
+
+    run(cfg, ctx)
+
+
+@stage(inputs=("manifest",), outputs=("tokens",), uses=("text", "run.max_errors"), external=("text.lexicon",))
+def tokenize(cfg: Any, ctx: Context) -> None:
+    """Text to phones with stress and pauses; list every word that the lexicon does not know."""
+    from recipes.tts.common.tokenize import run
+
+    run(cfg, ctx)
+
+
+@stage(inputs=("manifest", "tokens"), outputs=("alignment",), uses=("corpus.name", "align", "run.max_errors"), external=("corpus.dir",))
+def align(cfg: Any, ctx: Context) -> None:
+    """When each phone is said; list every utterance that cannot be aligned."""
+    from recipes.tts.common.align import run
+
+    run(cfg, ctx)
+
+
+@stage(
+    inputs=("manifest", "tokens", "alignment"),
+    outputs=("features",),
+    uses=("corpus.name", "audio", "features", "run.max_errors"),
+    external=("corpus.dir",),
+)
+def extract(cfg: Any, ctx: Context) -> None:
+    """Mel, F0, energy and durations per utterance; statistics of the training utterances."""
+    from recipes.tts.common.extract import run
+
+    run(cfg, ctx)
+
+
+@stage(
+    inputs=("manifest", "tokens", "features", "model"),
+    outputs=("samples", Output("timing", volatile=True)),
+    uses=("corpus.name", "audio", "vocoder"),
+    external=("corpus.dir",),
+)
+def infer(cfg: Any, ctx: Context) -> None:
+    """Speak the held-out sentences, with true and with predicted durations, beside the recordings."""
+    from recipes.tts.common.infer import run
+
+    run(cfg, ctx)
+
+
+@stage(inputs=("manifest", "tokens", "samples"), outputs=("scores",), uses=("score", "audio.mel"))
+def score(cfg: Any, ctx: Context) -> None:
+    """Measure the spoken sentences against the recordings."""
+    from recipes.tts.common.score import run
+
+    run(cfg, ctx)
+
+
+@stage(
+    inputs=("tokens", "model", "scores"),
+    outputs=("voice",),
+    uses=("recipe", "pack", "audio.mel", "vocoder", "text", "corpus", "train"),
+    external=("text.lexicon",),
+)
+def pack(cfg: Any, ctx: Context) -> None:
+    """Put the model, the vocoder and the symbols into one folder that speaks by itself."""
+    from recipes.tts.common.pack import run
+
+    run(cfg, ctx)
+
+
+@stage(
+    inputs=("manifest", "tokens", "alignment", "features", "model", "samples", "timing", "scores", "voice"),
+    outputs=(Output("results", volatile=True),),
+    uses=("recipe", "corpus", "split", "audio", "align", "features", "model", "train", "vocoder", "results", "run.dir"),
+)
+def results(cfg: Any, ctx: Context) -> None:
+    """Write the results row and the HTML report."""
+    from recipes.tts.common.results import run
+
+    run(cfg, ctx)

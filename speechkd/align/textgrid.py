@@ -1,0 +1,200 @@
+"""Praat TextGrids: long and short text format in, long format out; tiers `words` and `phones` as MFA names them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from speechkd.align.types import SAME_INSTANT_S, SILENCE, Alignment, Interval
+from speechkd.errors import DataError
+
+#: Labels of the phone tier that mean silence. "spn" is not one of them: it stands for a word without pronunciation.
+SILENT_LABELS = frozenset({"", "sil", "sp", "SIL", "<sil>", "<eps>", "pau"})
+
+_MAX_BYTES = 32 * 2**20
+
+# Praat reads only free-standing numbers, quoted strings (a quote inside is doubled) and flags; all else is decoration.
+_VALUE = re.compile(
+    r'"(?:[^"]|"")*"|(?<!\S)[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?!\S)|<exists>|<absent>|(?m:^\s*!.*$)'
+)
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One interval tier with its intervals as they stand in the file (silences included)."""
+
+    name: str
+    start_s: float
+    end_s: float
+    intervals: tuple[Interval, ...]
+
+
+def read_textgrid(path: Path) -> Alignment:
+    """Read the `words` and `phones` tiers of a TextGrid.
+
+    Silence labels (`SILENT_LABELS`) of the phone tier become "", those of the word tier are dropped.
+    Raises `DataError` with file:line for everything that is not a sound alignment.
+    """
+    tiers = read_tiers(path)
+    words, phones = _tier(tiers, "words", path), _tier(tiers, "phones", path)
+    return Alignment(
+        words=tuple(w for w in words.intervals if w.label not in SILENT_LABELS),
+        phones=_snap(phones),
+        duration_s=phones.end_s,
+    ).check(str(path))
+
+
+def read_tiers(path: Path) -> list[Tier]:
+    """All interval tiers of a TextGrid file (point tiers are skipped). Raises `DataError` with file:line."""
+    return _Reader(path, _decode(path)).tiers()
+
+
+def write_textgrid(path: Path, alignment: Alignment) -> None:
+    """Write `alignment` as a long-format UTF-8 TextGrid with the tiers `words` and `phones`."""
+    words = _fill_gaps(alignment.words, alignment.duration_s)
+    end = repr(float(alignment.duration_s))
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0.0", f"xmax = {end}"]
+    lines += ["tiers? <exists>", "size = 2", "item []:"]
+    for number, (name, intervals) in enumerate((("words", words), ("phones", alignment.phones)), start=1):
+        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
+        lines += ["        xmin = 0.0", f"        xmax = {end}", f"        intervals: size = {len(intervals)}"]
+        for index, interval in enumerate(intervals, start=1):
+            label = interval.label.replace('"', '""')
+            lines += [f"        intervals [{index}]:", f"            xmin = {float(interval.start_s)!r}"]
+            lines += [f"            xmax = {float(interval.end_s)!r}", f'            text = "{label}"']
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def _decode(path: Path) -> str:
+    try:
+        if not path.is_file():
+            raise DataError("TextGrid not found", where=str(path), todo="Align the corpus first, or check the folder.")
+        if path.stat().st_size > _MAX_BYTES:
+            raise DataError("TextGrid too large", where=str(path), why=f"over {_MAX_BYTES} bytes")
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError("Cannot read the TextGrid", where=str(path), why=error.strerror or str(error)) from error
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return raw.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        todo = "Save it as UTF-8 or UTF-16."
+        raise DataError("TextGrid is not text", where=f"{path}:{line}", why=f"not {encoding}", todo=todo) from error
+
+
+class _Reader:
+    """Walks over the values of a TextGrid; knows the line of each for the error messages."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._text = text
+        self._values = [m for m in _VALUE.finditer(text) if not m.group().lstrip().startswith("!")]
+        self._at = 0
+
+    def tiers(self) -> list[Tier]:
+        if self._string() != "ooTextFile" or self._string() != "TextGrid":
+            self._fail("not a TextGrid in text format")
+        self._number(), self._number()
+        if self._raw() != "<exists>":
+            return []
+        return [tier for tier in (self._one_tier() for _ in range(self._count(5))) if tier is not None]
+
+    def _one_tier(self) -> Tier | None:
+        kind, name = self._string(), self._string()
+        start_s, end_s = self._number(), self._number()
+        if kind == "TextTier":
+            for _ in range(self._count(2)):
+                self._number(), self._string()
+            return None
+        if kind != "IntervalTier":
+            self._fail(f"unknown tier class {kind!r}")
+        return Tier(name, start_s, end_s, self._intervals(self._count(3)))
+
+    def _intervals(self, count: int) -> tuple[Interval, ...]:
+        found: list[Interval] = []
+        for _ in range(count):
+            interval = Interval(self._number(), self._number(), "")
+            interval = Interval(interval.start_s, interval.end_s, self._string().strip())
+            self._check(found[-1] if found else None, interval)
+            found.append(interval)
+        return tuple(found)
+
+    def _check(self, before: Interval | None, interval: Interval) -> None:
+        if interval.end_s <= interval.start_s:
+            self._fail(f"interval {interval.label!r} has no length ({interval.start_s} to {interval.end_s})")
+        if before and interval.start_s < before.end_s - SAME_INSTANT_S:
+            self._fail(f"interval {interval.label!r} starts at {interval.start_s}, before {before.end_s}")
+
+    def _raw(self) -> str:
+        if self._at >= len(self._values):
+            self._fail("the file ends too early")
+        value = self._values[self._at].group()
+        self._at += 1
+        return value
+
+    def _string(self) -> str:
+        value = self._raw()
+        if not value.startswith('"'):
+            self._fail(f"expected a quoted text, found {value}")
+        return value[1:-1].replace('""', '"')
+
+    def _number(self) -> float:
+        value = self._raw()
+        number = float(value) if value[0] not in '"<' else math.nan
+        if not math.isfinite(number):
+            self._fail(f"expected a number, found {value[:40]}")
+        return number
+
+    def _count(self, values_each: int) -> int:
+        number = self._number()
+        if number < 0 or number != int(number) or number * values_each > len(self._values) - self._at:
+            self._fail(f"count {number:g} does not fit the rest of the file")
+        return int(number)
+
+    def _fail(self, why: str) -> NoReturn:
+        at = min(self._at, len(self._values)) - 1
+        offset = self._values[at].start() if at >= 0 else 0
+        line = self._text.count("\n", 0, offset) + 1
+        todo = "Write it again with Praat or the aligner that made it."
+        raise DataError("Broken TextGrid", where=f"{self._path}:{line}", why=why, todo=todo)
+
+
+def _tier(tiers: Iterable[Tier], name: str, path: Path) -> Tier:
+    """The only tier called `name`; MFA writes "speaker - words" when it knows the speaker."""
+    tiers = list(tiers)
+    matching = [tier for tier in tiers if tier.name == name or tier.name.endswith(f" - {name}")]
+    if len(matching) != 1:
+        names = ", ".join(repr(tier.name) for tier in tiers) or "none"
+        todo = "The TextGrid of an utterance holds one speaker."
+        raise DataError(f"Expected one tier {name!r}", where=str(path), why=f"tiers: {names}", todo=todo)
+    return matching[0]
+
+
+def _snap(tier: Tier) -> tuple[Interval, ...]:
+    """The phones with silence as "" and ends that meet exactly; differences of rounding only are moved."""
+    phones: list[Interval] = []
+    for number, phone in enumerate(tier.intervals):
+        start = phones[-1].end_s if phones else 0.0
+        start = start if abs(start - phone.start_s) <= SAME_INSTANT_S else phone.start_s
+        last = number == len(tier.intervals) - 1 and abs(phone.end_s - tier.end_s) <= SAME_INSTANT_S
+        label = SILENCE if phone.label in SILENT_LABELS else phone.label
+        phones.append(Interval(start, tier.end_s if last else phone.end_s, label))
+    return tuple(phones)
+
+
+def _fill_gaps(intervals: Sequence[Interval], duration_s: float) -> list[Interval]:
+    filled: list[Interval] = []
+    at = 0.0
+    for interval in intervals:
+        if interval.start_s > at:
+            filled.append(Interval(at, interval.start_s, SILENCE))
+        filled.append(interval)
+        at = interval.end_s
+    if duration_s > at:
+        filled.append(Interval(at, duration_s, SILENCE))
+    return filled

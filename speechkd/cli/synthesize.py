@@ -1,0 +1,74 @@
+"""`speechkd synthesize`: text to an audio file."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from speechkd.errors import DataError, UsageError
+
+
+def synthesize(
+    text: Annotated[str | None, typer.Argument(help="What to say; or use --file.", show_default=False)] = None,
+    voice: Annotated[
+        str | None,
+        typer.Option(help="Voice folder or name. Default: $SPEECHKD_VOICE, else the newest under ./exp."),
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Audio file to write, .wav or .flac.")] = Path(
+        "speech.wav"
+    ),
+    speed: Annotated[float, typer.Option(help="Rate of speech, 0.25 to 4.")] = 1.0,
+    pitch: Annotated[float, typer.Option(help="Semitones up or down, -12 to 12.")] = 0.0,
+    energy: Annotated[float, typer.Option(help="Energy factor, 0.25 to 4.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    times: Annotated[
+        Path | None, typer.Option(help="JSON file for the times of words and phones.", show_default=False)
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Text file to speak, UTF-8; - reads standard input.", show_default=False)
+    ] = None,
+) -> None:
+    """Speak TEXT with a packed voice."""
+    from speechkd.synthesis.find import choose_voice
+
+    words = read_text(text, file)
+    folder = choose_voice(voice)
+    # Everything that can be wrong about the request is said before torch is loaded.
+    from speechkd.synthesis.files import write_text
+    from speechkd.synthesis.load import load_voice
+    from speechkd.synthesis.speech import check_audio_path
+
+    check_audio_path(output)
+    speaker = load_voice(folder)
+    begin = time.perf_counter()
+    speech = speaker.synthesize(words, speed=speed, pitch=pitch, energy=energy, seed=seed)
+    elapsed_s = time.perf_counter() - begin
+    speech.save(output)
+    if times is not None:
+        write_text(times, json.dumps(speech.times(), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    console = Console(soft_wrap=True, highlight=False)
+    factor = elapsed_s / speech.duration_s
+    console.print(
+        f"{output}: {speech.duration_s:.2f} s of audio, voice {speaker.name}, real-time factor {factor:.3f}",
+        markup=False,
+    )
+
+
+def read_text(text: str | None, file: Path | None) -> str:
+    """The text to speak, from the argument, a UTF-8 file, or standard input (file "-")."""
+    if (text is None) == (file is None):
+        raise UsageError("give the text to speak, or a file that holds it", todo='speechkd synthesize "Hello world."')
+    if file is None:
+        return text or ""
+    if str(file) == "-":
+        return sys.stdin.read()
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("the text file cannot be read", where=str(file), why=str(error)) from error

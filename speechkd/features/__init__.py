@@ -1,0 +1,1 @@
+"""What a model learns from beside the mel: pitch, energy and their statistics."""

@@ -1,0 +1,1 @@
+"""Files of the model hub, pinned by commit and digest."""

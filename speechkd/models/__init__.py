@@ -1,0 +1,1 @@
+"""Networks only: no data, no losses, no training."""

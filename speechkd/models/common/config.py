@@ -1,0 +1,26 @@
+"""Sizes of the shared blocks. Importing this module does not import torch."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from speechkd.config import Config
+
+
+class FftConfig(Config):
+    """A stack of feed-forward Transformer blocks."""
+
+    layers: int = Field(4, ge=1, description="number of blocks")
+    heads: int = Field(2, ge=1, description="attention heads; must divide the hidden size")
+    conv_channels: int = Field(1024, ge=1, description="channels between the two convolutions")
+    conv_kernel: int = Field(9, ge=1, description="kernel of the first convolution, odd; the second has kernel 1")
+    dropout: float = Field(0.1, ge=0, lt=1, description="after attention and after the convolutions")
+
+
+class PredictorConfig(Config):
+    """One of the networks that predict duration, pitch or energy."""
+
+    layers: int = Field(2, ge=1, description="number of convolutions")
+    channels: int = Field(256, ge=1, description="channels of each convolution")
+    kernel: int = Field(3, ge=1, description="kernel of each convolution, odd")
+    dropout: float = Field(0.5, ge=0, lt=1, description="after each layer norm")

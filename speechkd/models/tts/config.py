@@ -1,0 +1,79 @@
+"""What rebuilds an acoustic model. Importing this module does not import torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import Field
+
+from speechkd.config import Config
+from speechkd.models.common.config import FftConfig, PredictorConfig
+
+
+class PitchConfig(Config):
+    """How pitch is represented."""
+
+    target: Literal["cwt", "f0"] = Field("cwt", description="predict the wavelet transform, or normalised log F0")
+    level: Literal["frame", "phoneme"] = Field("frame", description="one value per frame or per token")
+    bins: int = Field(256, ge=2, description="log-spaced F0 bins of the embedding")
+
+
+class EnergyConfig(Config):
+    """How energy is represented."""
+
+    level: Literal["frame", "phoneme"] = Field("frame", description="one value per frame or per token")
+    bins: int = Field(256, ge=2, description="uniform bins of the embedding")
+
+
+class NetworkConfig(Config):
+    """Sizes of a FastSpeech 2; the defaults are the paper's."""
+
+    hidden: int = Field(256, ge=2, description="channels of all states")
+    encoder: FftConfig = FftConfig()
+    decoder: FftConfig = FftConfig()
+    predictor: PredictorConfig = PredictorConfig()
+    pitch: PitchConfig = PitchConfig()
+    energy: EnergyConfig = EnergyConfig()
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Sizes that do not fit together."""
+        for name, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
+            if self.hidden % stack.heads:
+                yield f"{name}.heads", f"{stack.heads} heads do not divide the hidden size {self.hidden}"
+            if stack.conv_kernel % 2 == 0:
+                yield f"{name}.conv_kernel", f"must be odd, not {stack.conv_kernel}"
+        if self.predictor.kernel % 2 == 0:
+            yield "predictor.kernel", f"must be odd, not {self.predictor.kernel}"
+        if self.pitch.target == "cwt" and self.pitch.level == "phoneme":
+            yield "pitch.level", "the wavelet transform is per frame; use target: f0 for phoneme-level pitch"
+
+
+class VarianceStatistics(Config):
+    """Corpus statistics that the model carries: they give its bins and scales."""
+
+    f0_min_hz: float = Field(gt=0)
+    f0_max_hz: float = Field(gt=0)
+    log_f0_mean: float
+    log_f0_deviation: float = Field(gt=0)
+    energy_min: float
+    energy_max: float
+    energy_mean: float
+    energy_deviation: float = Field(gt=0)
+    mel_mean: tuple[float, ...]
+    mel_deviation: tuple[float, ...]
+
+
+class FastSpeech2Config(Config):
+    """Everything that rebuilds a FastSpeech 2 without its training data."""
+
+    network: NetworkConfig = NetworkConfig()
+    n_symbols: int = Field(ge=1)
+    n_mels: int = Field(ge=1)
+    pause_ids: tuple[int, ...] = Field((), description="tokens that may last zero frames; all others get at least one")
+    statistics: VarianceStatistics
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Statistics of another mel."""
+        if len(self.statistics.mel_mean) != self.n_mels:
+            yield "statistics.mel_mean", f"{len(self.statistics.mel_mean)} values for {self.n_mels} mel bands"

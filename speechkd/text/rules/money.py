@@ -1,0 +1,66 @@
+"""Amounts of money: $3.50, £5, €2 million, 50¢."""
+
+from __future__ import annotations
+
+from re import Match
+
+from speechkd.text.rules.numbers import cardinal, decimal, is_one
+from speechkd.text.rules.rule import SPELL, Rule, one_of
+
+# sign: unit, units, hundredth, hundredths
+CURRENCIES = {
+    "$": ("dollar", "dollars", "cent", "cents"),
+    "£": ("pound", "pounds", "penny", "pence"),
+    "€": ("euro", "euros", "cent", "cents"),
+    "¥": ("yen", "yen", "", ""),
+    "₹": ("rupee", "rupees", "paisa", "paise"),
+}
+SCALES = {"k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million", "bn": "billion",
+          "B": "billion", "b": "billion", "T": "trillion", "tn": "trillion", "thousand": "thousand",
+          "million": "million", "billion": "billion", "trillion": "trillion"}  # fmt: skip
+_PREFIXES = {"US": f"{SPELL}US ", "A": "australian ", "C": "canadian ", "": ""}
+
+_AMOUNT = r"(\d{1,3}(?:,\d{3}){1,6}(?:\.\d+)?|\d+(?:\.\d+)?)"
+_SCALE = rf"(?: ?({one_of(SCALES)})(?!\w))?"
+
+
+def amount_in_words(sign: str, amount: str, scale: str | None) -> str:
+    """An amount: ("$", "3.50", None) → "three dollars and fifty cents"; ("€", "2", "million") → "two million euros"."""
+    unit, units, hundredth, hundredths = CURRENCIES[sign]
+    if scale:
+        return f"{decimal(amount)} {SCALES[scale]} {units}"
+    whole, _, part = amount.partition(".")
+    if len(part) != 2 or not hundredth:
+        return f"{decimal(amount)} {unit if is_one(amount) else units}"
+    small = f"{cardinal(str(int(part)))} {hundredth if part == '01' else hundredths}"
+    large = f"{cardinal(whole)} {unit if is_one(whole) else units}"
+    if int(part) == 0:
+        return large
+    return small if not whole.strip("0") else f"{large} and {small}"
+
+
+def _sign_first(match: Match[str]) -> str:
+    minus, prefix, sign, amount, scale = match.groups()
+    return f" {'minus ' if minus else ''}{_PREFIXES[prefix or '']}{amount_in_words(sign, amount, scale)} "
+
+
+def _sign_first_range(match: Match[str]) -> str:
+    sign, low, high, scale = match.groups()
+    return f" {decimal(low)} to {amount_in_words(sign, high, scale)} "
+
+
+def _sign_last(match: Match[str]) -> str:
+    return f" {amount_in_words(match[2], match[1], None)} "
+
+
+def _cents(match: Match[str]) -> str:
+    return f"{cardinal(match[1])} {'cent' if is_one(match[1]) else 'cents'}"
+
+
+_SIGN = "([$£€¥₹])"
+MONEY_RULES = (
+    Rule("money range", rf"{_SIGN}{_AMOUNT} ?- ?{_AMOUNT}{_SCALE}(?![\d.])", _sign_first_range),
+    Rule("money", rf"((?<!\w)-)?(?:\b(US|A|C))?{_SIGN} ?{_AMOUNT}{_SCALE}", _sign_first),
+    Rule("money, sign last", rf"(?<![\w.]){_AMOUNT} ?([£€¥₹])", _sign_last),
+    Rule("cents", r"(?<![\w.])(\d{1,9}) ?¢", _cents),
+)

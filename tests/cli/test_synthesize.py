@@ -1,0 +1,122 @@
+"""`speechkd synthesize` and `speechkd voices`, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import soundfile
+from tests.synthesis.standin import STAND_INS, pack
+
+from speechkd.cli.main import main
+from speechkd.synthesis import load
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SPEECHKD_VOICE", raising=False)
+    monkeypatch.setattr(load, "ACOUSTIC_MODELS", STAND_INS)
+    return tmp_path
+
+
+def test_text_becomes_a_file_and_a_line(workplace, capsys):
+    pack(workplace / "exp" / "mini" / "toy" / "voice")
+    assert main(["synthesize", "Did it work?", "-o", "out/it.wav", "--times", "out/it.json", "--pitch", "-2"]) == 0
+    line = capsys.readouterr().out
+    samples, rate = soundfile.read("out/it.wav")
+    assert "out/it.wav" in line
+    assert f"{len(samples) / rate:.2f} s" in line
+    assert "real-time factor" in line
+    times = json.loads((workplace / "out" / "it.json").read_text())
+    assert [word["text"] for word in times["words"]] == ["did", "it", "work"]
+    assert times["duration_s"] == pytest.approx(len(samples) / rate, abs=1e-4)
+
+
+def test_the_newest_voice_speaks_unless_another_is_named(workplace, capsys, monkeypatch):
+    for age, name in ((20, "older"), (10, "newer")):
+        pack(workplace / "exp" / "mini" / name / "voice", name=name)
+        stamp = 1_700_000_000 - age
+        os.utime(workplace / "exp" / "mini" / name / "voice" / "voice.json", (stamp, stamp))
+
+    def speaker(*options: str) -> str:
+        assert main(["synthesize", "Did it?", *options]) == 0
+        return capsys.readouterr().out
+
+    assert "voice newer" in speaker()
+    assert "voice older" in speaker("--voice", "older")
+    assert "voice older" in speaker("--voice", "exp/mini/older/voice")
+    monkeypatch.setenv("SPEECHKD_VOICE", str(workplace / "exp" / "mini" / "older" / "voice"))
+    assert "voice older" in speaker()
+    assert "voice newer" in speaker("--voice", "newer")
+
+
+def test_a_text_file_is_spoken(workplace):
+    pack(workplace / "exp" / "toy" / "voice")
+    (workplace / "text.txt").write_text("\N{ZERO WIDTH NO-BREAK SPACE}Did it?\n", encoding="utf-8")
+    assert main(["synthesize", "--file", "text.txt", "-o", "a.wav"]) == 0
+    assert main(["synthesize", "Did it?", "-o", "b.wav"]) == 0
+    assert (workplace / "a.wav").read_bytes() == (workplace / "b.wav").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["Hello."], 2, "make demo"),
+        (["Hello.", "--voice", "nobody"], 2, "nobody"),
+        (["Hello.", "--voice", "no/where"], 5, "does not exist"),
+        ([], 2, "give the text"),
+        (["Hello.", "--file", "x.txt"], 2, "give the text"),
+        (["--file", "x.txt"], 3, "x.txt"),
+    ],
+)
+def test_what_is_missing_is_said(capsys, arguments, code, message):
+    assert main(["synthesize", *arguments]) == code
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["Hi.", "--speed", "9"], "speed is 9"), (["..."], "nothing to speak"), (["Hi.", "-o", "a.doc"], "a.doc")],
+)
+def test_requests_out_of_range_leave_no_file(workplace, capsys, arguments, message):
+    pack(workplace / "exp" / "toy" / "voice")
+    assert main(["synthesize", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert sorted(path.name for path in workplace.iterdir()) == ["exp"]
+
+
+def test_voices_are_listed_with_those_that_are_broken(workplace, capsys):
+    assert main(["voices"]) == 0
+    assert "make demo" in capsys.readouterr().out
+    pack(workplace / "exp" / "mini" / "toy" / "voice", name="[red]toy")
+    broken = workplace / "exp" / "mini" / "bad" / "voice"
+    pack(broken)
+    (broken / "voice.json").write_text('{"format": 7}')
+    assert main(["voices"]) == 0
+    out = capsys.readouterr().out
+    for expected in ("[red]toy", "22050 Hz", "tts/toy", "exp/mini/toy/voice", "format is 7", "exp/mini/bad/voice"):
+        assert expected in out
+
+
+def test_importing_and_listing_need_no_torch(workplace):
+    pack(workplace / "exp" / "toy" / "voice")
+    script = (
+        "import sys, speechkd; assert callable(speechkd.load_voice)\n"
+        "from speechkd.cli.main import main\n"
+        "assert main(['voices']) == 0\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+
+
+def test_speaking_without_torch_says_what_to_install(workplace, capsys, monkeypatch):
+    pack(workplace / "exp" / "toy" / "voice")
+    monkeypatch.setattr(load, "find_spec", lambda _name: None)
+    assert main(["synthesize", "Hello."]) == 6
+    assert "pip install 'speechkd[torch]'" in capsys.readouterr().err
