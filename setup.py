@@ -58,7 +58,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["speechkd", "speechkd.*", "recipes", "recipes.*"]),
-    package_data={"speechkd": ["py.typed"]},
+    package_data={
+        "speechkd": ["py.typed", "cli/templates/*.txt"],
+        "recipes": ["tts/*/conf/*.yaml", "tts/common/corpora/*.txt"],
+    },
     install_requires=BASE,
     extras_require={"torch": TORCH, "train": TRAIN, "demo": DEMO, "dev": DEV},
     entry_points={"console_scripts": ["speechkd=speechkd.cli.main:main"]},

@@ -12,6 +12,7 @@ Exit code: 0 if all artifacts are equal, 1 if not.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -82,10 +83,8 @@ class Run:
 
     def kill(self) -> None:
         """SIGKILL the process and its workers."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
 

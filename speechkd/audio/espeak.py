@@ -168,9 +168,7 @@ class EspeakVoice:
                 raise ResourceError("espeak-ng did not start", where=data_path.decode(), why=f"it returned {rate}")
             try:
                 self._prepare(library, receive)
-                library.espeak_Synth(
-                    data, ctypes.c_size_t(len(data) + 1), 0, _POSITION_CHARACTER, 0, flags, None, None
-                )
+                library.espeak_Synth(data, ctypes.c_size_t(len(data) + 1), 0, _POSITION_CHARACTER, 0, flags, None, None)
                 library.espeak_Synchronize()
             finally:
                 library.espeak_Terminate()

@@ -63,7 +63,9 @@ def synthesize(
 def read_text(text: str | None, file: Path | None) -> str:
     """The text to speak, from the argument, a UTF-8 file, or standard input (file "-")."""
     if (text is None) == (file is None):
-        raise UsageError("give the text to speak, or a file that holds it", todo='speechkd synthesize "Hello world."')
+        raise UsageError(
+            "give the text to speak, or a file that holds it", todo='Type: speechkd synthesize "Hello world."'
+        )
     if file is None:
         return text or ""
     if str(file) == "-":

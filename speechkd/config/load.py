@@ -64,13 +64,17 @@ def _explain(error: ValidationError, schema: type[BaseModel], tree: Node) -> Ite
     """pydantic's errors as problems with positions; several for one path (a union's choices) become one."""
     seen: dict[tuple[Position, str], list[str]] = {}
     for item in error.errors(include_url=False):
-        path, owner = locate(schema, item["loc"])
+        path, owner = _locate(dict(item), schema)
         position, dotted, message = _problem_parts(dict(item), path, owner, schema, tree)
         messages = seen.setdefault((position, dotted), [])
         if message not in messages:
             messages.append(message)
     for (position, dotted), messages in seen.items():
         yield Problem(position, dotted, " or ".join(messages))
+
+
+def _locate(item: dict[str, Any], schema: type[BaseModel]) -> tuple[tuple[str, ...], Shape]:
+    return locate(schema, item["loc"], ends_in_key=item["type"] in ("extra_forbidden", "missing"))
 
 
 def _problem_parts(
@@ -101,16 +105,14 @@ def _meant(error: ValidationError, schema: type[BaseModel]) -> set[str]:
     """The paths that unknown keys were probably meant for: their defaults say nothing."""
     meant: set[str] = set()
     for item in error.errors(include_url=False):
-        path, owner = locate(schema, item["loc"])
+        path, owner = _locate(dict(item), schema)
         if item["type"] == "extra_forbidden":
             close = difflib.get_close_matches(path[-1], sorted(owner.field_names()), n=1, cutoff=0.6)
             meant.update(".".join((*path[:-1], name)) for name in close)
     return meant
 
 
-def _tag_problem(
-    kind: str, context: dict[str, Any], path: tuple[str, ...], node: Node
-) -> tuple[Position, str, str]:
+def _tag_problem(kind: str, context: dict[str, Any], path: tuple[str, ...], node: Node) -> tuple[Position, str, str]:
     """The message for a choice that is not made, or made wrongly."""
     key = str(context.get("discriminator", "")).strip("'")
     dotted = ".".join((*path, key))

@@ -52,7 +52,7 @@ class Partial:
             raise AttributeError(name)
         if name in self._values:
             return self._values[name]
-        if name in self._model.model_fields:
+        if name in self._model.model_fields or hasattr(BaseModel, name):
             raise Unavailable(name)
         member = getattr(self._model, name)
         member = self._model.__dict__.get(name, member)

@@ -85,13 +85,17 @@ class Shape:
                 return Shape.of_field(model.model_fields[key])
         return Shape.of(self.item) if self.item is not None else None
 
+    def has_key(self, key: str) -> bool:
+        """Whether a mapping of this shape may have this key; one without fields may have any."""
+        return key in self.field_names() or (self.item is not None and not self.models)
+
     def field_names(self) -> set[str]:
         """The keys that a mapping of this shape may have."""
         return {name for model in self.models for name in model.model_fields}
 
 
 def _is_abstract(origin: Any) -> bool:
-    return isinstance(origin, type) and issubclass(origin, (Mapping,)) or getattr(origin, "__name__", "") in (
+    return (isinstance(origin, type) and issubclass(origin, (Mapping,))) or getattr(origin, "__name__", "") in (
         "Sequence",
         "Iterable",
         "Collection",
@@ -103,8 +107,13 @@ def _tags(model: type[BaseModel], discriminator: str | None) -> tuple[object, ..
     return get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
 
 
-def locate(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[tuple[str, ...], Shape]:
-    """The dotted path of a pydantic error location, free of union tags, and the shape that holds its last element."""
+def locate(
+    model: type[BaseModel], loc: tuple[int | str, ...], ends_in_key: bool = False
+) -> tuple[tuple[str, ...], Shape]:
+    """The dotted path of a pydantic error location, free of union tags, and the shape that holds its last element.
+
+    `ends_in_key`: the last element is a key, even one that the model does not have.
+    """
     path: list[str] = []
     shape: Shape | None = Shape.of_model(model)
     owner = Shape.of_model(model)
@@ -112,10 +121,8 @@ def locate(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[tuple[st
         if shape is not None and shape.discriminator:
             shape = shape.choose(element)
             continue
-        last = index == len(loc) - 1
-        known = shape is not None and (bool(shape.models) or shape.item is not None)
-        is_field = shape is not None and element in shape.field_names()
-        if isinstance(element, str) and not is_field and not (known and (last or shape and not shape.models)):
+        unknown_key = ends_in_key and index == len(loc) - 1
+        if isinstance(element, str) and not unknown_key and not (shape is not None and shape.has_key(element)):
             continue  # the tag of a plain union, such as 'int' or "literal['auto']"
         owner = shape or owner
         path.append(str(element))

@@ -59,7 +59,9 @@ def merge(under: Node, over: Node, shape: Shape | None = None) -> Node:
     for key, child in over.value.items():
         child_shape = shape.child(key) if shape is not None else None
         merged[key] = merge(merged[key], child, child_shape) if key in merged else child
-    return Node(merged, over.at, over.key_at)
+    # A section stands where it is written; an option that reaches into it does not move it.
+    section = over if over.at.line else under
+    return Node(merged, section.at, section.key_at)
 
 
 def _compatible(kept: dict[str, Node], over: Node, shape: Shape) -> dict[str, Node]:

@@ -11,7 +11,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -59,7 +59,7 @@ class LocatedStr(str):
 class _Loader(yaml.SafeLoader):
     """SafeLoader with the scalars of the YAML 1.2 core schema."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
 
 _FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
@@ -132,7 +132,7 @@ class _Builder:
         """The keys of a mapping; a duplicate is reported with the line of the first."""
         result: dict[str, Node] = {}
         for key_node, value_node in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            key = _key(key_node)
             if key is None:
                 self.report(key_node.start_mark, "a key must be plain text", path)
                 continue
@@ -159,6 +159,19 @@ class _Builder:
             return None
 
 
+def _text(text: str) -> str:
+    """JSON writes rare characters as two escapes, which make one; ValueError for half of one."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+
+
+def _key(node: yaml.Node) -> str | None:
+    """A mapping's key; None if it is not plain text."""
+    try:
+        return _text(node.value) if isinstance(node, yaml.ScalarNode) else None
+    except ValueError:
+        return None
+
+
 def _int(text: str) -> int:
     return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
 
@@ -175,7 +188,7 @@ _SCALARS: dict[str, Any] = {
     "bool": lambda text: {"true": True, "false": False}[text.lower()],
     "int": _int,
     "float": _float,
-    "str": str,
+    "str": _text,
 }
 
 

@@ -43,7 +43,9 @@ class Statistics:
     def read(cls, path: Path) -> Statistics:
         """Read what `write` wrote."""
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        for name in ("mel_mean", "mel_deviation"):
+            values[name] = tuple(values[name])
+        return cls(**values)
 
 
 Utterance = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]

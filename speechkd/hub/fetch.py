@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from speechkd.errors import ConfigError, DataError, ResourceError, missing_extra
+from speechkd.runner.digests import file_digest
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE_NAME = re.compile(r"[\w./ -]+")
-_BLOCK = 1 << 20
 
 
 def fetch_files(
@@ -30,7 +29,7 @@ def fetch_files(
     paths = []
     for name, digest in sha256.items():
         path = _download(repository, revision, name, cache_folder)
-        found = file_sha256(path)
+        found = file_digest(path)
         if found != digest:
             raise DataError(
                 f"{name} is not the file that was asked for",
@@ -40,15 +39,6 @@ def fetch_files(
             )
         paths.append(path)
     return paths
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _check_request(repository: str, revision: str, sha256: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from speechkd.runner.items import ItemStore, ItemWriter
 from speechkd.runner.mapping import MapFunction, MapReport, collect, cut, refuse_errors, run_map
 from speechkd.runner.pool import local_executor
 from speechkd.runner.publish import fresh_folder
-from speechkd.runner.records import RunFolder
+from speechkd.runner.records import Record, RunFolder
 from speechkd.runner.report import Bar, Reporter
 from speechkd.runner.stage import Stage
 
@@ -62,6 +62,13 @@ class Context:
     def output_path(self, name: str) -> Path:
         """Where an output lies before it is published."""
         return self.folder.work(self.stage.name) / "out" / name
+
+    def record(self, stage: str) -> Record:
+        """What was recorded when an earlier stage was published: its seconds, the digests of its artifacts."""
+        record = self.folder.read_record(stage)
+        if record is None:
+            raise StageError(f"stage {self.stage.name} asks for the record of {stage}, which has none")
+        return record
 
     def writer(self, name: str) -> ItemWriter:
         """A writer of items into a declared output; use it in a `with` block."""

@@ -41,12 +41,34 @@ def file_digest(path: Path) -> str:
 def list_files(folder: Path) -> dict[str, FileState]:
     """Every file below `folder` by its relative path (with `/`), sorted; not read. Empty if there is no folder."""
     found: dict[str, FileState] = {}
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
+    for parent, _, names in os.walk(folder, onerror=_loud) if folder.is_dir() else ():
         for name in names:
             info = os.lstat(os.path.join(parent, name))
             found[Path(parent, name).relative_to(folder).as_posix()] = FileState(info.st_size, info.st_mtime_ns)
     return dict(sorted(found.items()))
+
+
+def _loud(error: OSError) -> None:
+    """A folder that cannot be listed must not count as empty."""
+    raise error
+
+
+def list_external(folder: Path) -> list[tuple[str, int, int]]:
+    """Every file below a folder: relative path, size in bytes, modification time in ns. Links are followed, once."""
+    found: list[tuple[str, int, int]] = []
+    seen: set[tuple[int, int]] = set()
+    for parent, folders, names in os.walk(folder, onerror=_loud, followlinks=True):
+        info = os.stat(parent)
+        if (info.st_dev, info.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((info.st_dev, info.st_ino))
+        folders.sort()
+        for name in names:
+            path = Path(parent, name)
+            info = path.stat() if path.exists() else path.lstat()
+            found.append((path.relative_to(folder).as_posix(), info.st_size, info.st_mtime_ns))
+    return sorted(found)
 
 
 def hash_files(folder: Path) -> dict[str, FileState]:
@@ -70,7 +92,7 @@ def external_digest(path: object) -> str:
         return digest([external_digest(each) for each in path])
     real = Path(os.path.realpath(str(path)))
     if real.is_dir():
-        return digest([[name, state.size, state.mtime_ns] for name, state in list_files(real).items()])
+        return digest(list_external(real))
     if not real.exists():
         return "missing"
     info = real.stat()

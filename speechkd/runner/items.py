@@ -80,7 +80,7 @@ def shard_name(index: int) -> str:
 def write_shard(folder: Path, name: str, items: Mapping[str, Item]) -> None:
     """Write the two files of one shard."""
     arrays = {
-        f"{item_id}/{key}": _portable(value, f"{item_id}/{key}")
+        f"{item_id}/{key}": _portable(value, item_id, key)
         for item_id in sorted(items)
         for key, value in sorted(items[item_id].arrays.items())
     }
@@ -102,11 +102,11 @@ def json_line(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _portable(value: np.ndarray, name: str) -> np.ndarray:
+def _portable(value: np.ndarray, item_id: str, name: str) -> np.ndarray:
     """A contiguous little-endian array: safetensors would write the buffer of a view as it lies."""
     array = np.asarray(value, order="C")
-    if array.dtype.kind not in "biuf" or "/" in name.rsplit("/", 1)[1]:
-        raise TypeError(f"{name}: an array of {array.dtype} cannot be stored")
+    if array.dtype.kind not in "biuf" or not name or "/" in name:
+        raise TypeError(f"{item_id}: the array {name!r} of {array.dtype} cannot be stored")
     return array.astype(array.dtype.newbyteorder("<"), copy=False)
 
 
@@ -193,7 +193,7 @@ class ItemStore:
 
     def arrays(self, item_id: str) -> dict[str, np.ndarray]:
         """All arrays of an item by name."""
-        keys = (key.rpartition("/") for key in self._handle(self._shard(item_id)).keys())
+        keys = (key.rpartition("/") for key in self._handle(self._shard(item_id)).keys())  # noqa: SIM118
         return {name: self.array(item_id, name) for owner, _, name in keys if owner == item_id}
 
     def _shard(self, item_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -63,7 +64,7 @@ def cut(items: Iterable[tuple[str, Any]], size: int = SHARD_SIZE) -> list[Shard]
         if not isinstance(item_id, str) or not item_id:
             raise StageError(f"{item_id!r} is not an item id", why="ids are text")
     pairs.sort(key=lambda pair: pair[0])
-    for first, second in zip(pairs, pairs[1:], strict=False):
+    for first, second in itertools.pairwise(pairs):
         if first[0] == second[0]:
             raise StageError("an item id occurs twice", where=first[0])
     return [Shard(i, tuple(pairs[start : start + size])) for i, start in enumerate(range(0, len(pairs), size))]

@@ -45,9 +45,18 @@ def local_executor(jobs: int) -> Executor:
     return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
 
 
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Processes started inside never get Ctrl-C, which is the runner's business; this process gets it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def start_worker() -> None:
-    """Prepare a worker: Ctrl-C is the runner's business, and a worker must not outlive its runner."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Prepare a worker: it must not outlive its runner."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()
@@ -141,7 +150,7 @@ def _run_until_broken(
         while waiting or running:
             while waiting and len(running) < jobs:
                 try:
-                    with one_thread_environment():
+                    with one_thread_environment(), _interrupts_held_back():
                         running[executor.submit(function, *waiting[0].args)] = waiting[0]
                 except BrokenExecutor:
                     break
@@ -168,8 +177,9 @@ def _workers(make_executor: Callable[[], Executor]) -> Iterator[Executor]:
     try:
         yield executor
     except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
+        # Workers first: then the executor's own threads see a broken pool and end by themselves.
         for child in set(multiprocessing.active_children()) - before:
             child.terminate()
+        executor.shutdown(wait=True, cancel_futures=True)
         raise
     executor.shutdown(wait=True)

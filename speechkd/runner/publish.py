@@ -60,7 +60,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Publish a JSON file with sorted keys."""
-    write_file(path, (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode())
+    write_file(path, (json.dumps(value, sort_keys=True, indent=1) + "\n").encode())
 
 
 def write_record(path: Path, value: Any) -> None:
@@ -98,11 +98,13 @@ def rename(source: Path, target: Path) -> None:
 
 def fsync_tree(folder: Path) -> None:
     """Put every file of a folder, and the folders themselves, on disk."""
-    for parent, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            path = Path(parent, name)
+    for parent, folders, names in os.walk(folder, topdown=False):
+        for path in (Path(parent, name) for name in folders):
+            if path.is_symlink():
+                raise StageError("an artifact may only hold plain files and folders", where=str(path))
+        for path in (Path(parent, name) for name in names):
             if not stat.S_ISREG(path.lstat().st_mode):
-                raise StageError("an artifact may only hold plain files", where=str(path))
+                raise StageError("an artifact may only hold plain files and folders", where=str(path))
             _before("fsync", path)
             _fsync(path)
         fsync_folder(Path(parent))

@@ -67,7 +67,7 @@ class Reporter:
     def logging_to(self, path: Path) -> Iterator[None]:
         """While inside, what the library logs goes to the file (appended, with times) and to the console."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = _QuietFileHandler(path, encoding="utf-8", delay=True)
+        file = _QuietFileHandler(path, encoding="utf-8", errors="backslashreplace", delay=True)
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         handlers: list[logging.Handler] = [file, _ConsoleHandler(self)]
         loggers = [logging.getLogger(name) for name in _LOGGED]

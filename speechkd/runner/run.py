@@ -54,9 +54,7 @@ def list_stages(recipe: Recipe, cfg: Any, verify: bool = False) -> list[StageSta
     return Survey(recipe, cfg, verify).look_at_all()
 
 
-def run_recipe(
-    recipe: Recipe, cfg: Any, options: RunOptions | None = None, console: Console | None = None
-) -> None:
+def run_recipe(recipe: Recipe, cfg: Any, options: RunOptions | None = None, console: Console | None = None) -> None:
     """Bring the selected stages up to date.
 
     Raises UsageError for a wrong selection, ResourceError if the folder is in use or the machine lacks something,
@@ -125,9 +123,7 @@ def _refuse_stale_inputs(recipe: Recipe, selected: list[Stage], survey: Survey) 
 
 def _work_left(selected: list[Stage], survey: Survey) -> bool:
     """Whether a stage must run, or a finished one left something behind when it was killed."""
-    return any(
-        not survey.statuses[stage.name].fresh or survey.folder.work(stage.name).exists() for stage in selected
-    )
+    return any(not survey.statuses[stage.name].fresh or survey.folder.work(stage.name).exists() for stage in selected)
 
 
 def _announce(status: StageStatus, force: bool, dry_run: bool = False) -> str:
@@ -145,7 +141,7 @@ def _sweep(run_dir: Path) -> None:
 
 def _store_config(run_dir: Path, cfg: Any) -> None:
     """Keep the resolved configuration with the run."""
-    path, text = run_dir / "config.yaml", dump_config(cfg).encode()
+    path, text = run_dir / "config.yaml", dump_config(cfg).encode("utf-8", "surrogateescape")
     if not path.is_file() or path.read_bytes() != text:
         write_file(path, text)
 
@@ -192,11 +188,14 @@ class _Execution:
                 log.error("failed", exc_info=error, extra={"file_only": True})
                 shown = self._explain(error)
                 self._mark("failed", str(shown))
-                raise shown from (None if shown is error else error)
+                if shown is error:
+                    raise
+                raise shown from error
             log.info("done", extra={"file_only": True})
 
     def _mark(self, state: str, message: str = "") -> None:
-        self.folder.try_marker(self.stage.name, Marker(state, self.plan.fingerprint, message))
+        one_line = " ".join(message.splitlines())
+        self.folder.try_marker(self.stage.name, Marker(state, self.plan.fingerprint, one_line))
 
     def _explain(self, error: BaseException) -> SpeechkdError:
         """The error that a person sees for whatever a stage raised."""

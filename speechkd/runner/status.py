@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +96,8 @@ class Survey:
             if marker.state == "interrupted":
                 return "incomplete", "interrupted"
             holder = lock_holder(self.folder.path)
-            return ("running", str(holder)) if holder is not None else ("incomplete", "killed")
+            elsewhere = holder is not None and holder.pid != os.getpid()
+            return ("running", str(holder)) if elsewhere else ("incomplete", "killed")
         return ("stale", "; ".join(reasons)) if record is not None else ("missing", "")
 
     def _reasons(self, stage: Stage, record: Record, plan: Plan | None, waiting: list[str]) -> list[str]:
@@ -107,7 +109,7 @@ class Survey:
         if old.version != stage.version:
             reasons.append(f"stage version {old.version} → {stage.version}")
         changes = diff_leaves(old.slice, slice_leaves(self.cfg, stage))
-        reasons.extend(f"{path} {before} → {after}" for path, before, after in changes)
+        reasons.extend(f"{path} {_brief(before)} → {_brief(after)}" for path, before, after in changes)
         reasons.extend(self._external_reasons(stage, record))
         reasons.extend(f"input {name} will be rebuilt" for name in waiting)
         for name in sorted({*old.inputs, *stage.inputs}):
@@ -160,6 +162,10 @@ class Survey:
             ):
                 reasons.append(f"{where} changed")
         return reasons
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def external_name(value: object) -> str:

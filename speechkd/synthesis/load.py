@@ -26,7 +26,8 @@ AcousticBuilder = Callable[[Mapping[str, Any]], "nn.Module"]
 
 
 def _fastspeech2(config: Mapping[str, Any]) -> nn.Module:
-    from speechkd.models.tts.fastspeech2 import FastSpeech2, FastSpeech2Config
+    from speechkd.models.tts.config import FastSpeech2Config
+    from speechkd.models.tts.fastspeech2 import FastSpeech2
 
     return FastSpeech2(FastSpeech2Config.model_validate(dict(config)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from speechkd.errors import ArtifactError
 from speechkd.models.vocoder.config import HifiGanConfig, MelShape
+from speechkd.runner.digests import file_digest
 
 FORMAT = 1
 MANIFEST_NAME = "voice.json"
@@ -21,7 +21,6 @@ LEXICON_NAME = "lexicon.txt"
 CARD_NAME = "card.md"
 ALWAYS_THERE = (ACOUSTIC_NAME, SYMBOLS_NAME, LEXICON_NAME, CARD_NAME)
 _AGAIN = "Pack the voice again, or copy the whole folder again"
-_BLOCK = 1 << 20
 
 
 class _Part(BaseModel):
@@ -117,15 +116,6 @@ def verify_files(folder: Path, manifest: VoiceManifest) -> None:
             raise ArtifactError(f"{MANIFEST_NAME} is wrong about {name!r}", where=str(folder), why=why, todo=_AGAIN)
         if not path.is_file():
             raise ArtifactError("a file of the voice is missing", where=str(path), todo=_AGAIN)
-        if sha256_of(path) != manifest.files[name]:
+        if file_digest(path) != manifest.files[name]:
             why = "its SHA-256 is not the one in voice.json: the file is incomplete or was changed"
             raise ArtifactError("a file of the voice is damaged", where=str(path), why=why, todo=_AGAIN)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -14,6 +14,7 @@ from speechkd.audio.mel import MelPreset, mel_preset
 from speechkd.errors import ConfigError, UsageError
 from speechkd.models.vocoder.griffinlim import GriffinLim
 from speechkd.models.vocoder.load import HifiGanVocoder, Vocoder, shape_of
+from speechkd.runner.digests import file_digest
 from speechkd.synthesis import manifest as files
 from speechkd.synthesis.files import write_text
 from speechkd.synthesis.manifest import GriffinLimPart, HifiGanPart, VoiceManifest, VoiceSource
@@ -59,7 +60,7 @@ def pack_voice(
         acoustic=files.AcousticPart(model=acoustic_model, config=_config_of(acoustic)),
         vocoder=_vocoder_part(vocoder),
         source=source or VoiceSource(),
-        files={path.name: files.sha256_of(path) for path in sorted(folder.iterdir())},
+        files={path.name: file_digest(path) for path in sorted(folder.iterdir())},
     )
     write_text(folder / files.MANIFEST_NAME, manifest.to_text())
     return manifest

@@ -32,7 +32,7 @@ class AcousticModel(Protocol):
 
 
 class Voice:
-    """Speaks. Made by `load_voice`; holds nothing that changes, so threads may share it."""
+    """Speaks. Made by `load_voice`; holds nothing that changes between calls."""
 
     def __init__(
         self,

@@ -37,6 +37,10 @@ class CmuLexicon:
     def __contains__(self, word: str) -> bool:
         return word.lower() in self._lines
 
+    def words(self) -> tuple[str, ...]:
+        """The words in the order of the file, in lower case."""
+        return tuple(word for word in self._lines if not word.endswith(")"))
+
     def variants(self, word: str) -> tuple[Phones, ...]:
         """All pronunciations, the default first; empty when the word is unknown."""
         word = word.lower()

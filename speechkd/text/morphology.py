@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 Phones = tuple[str, ...]
@@ -31,8 +32,12 @@ def add_past(stem: Phones) -> Phones:
 
 
 def _add_bly(stem: Phones) -> Phones:
-    """-able to -ably: the L moves to the new syllable."""
-    return (*(stem[:-2] if stem[-2:] == ("AH0", "L") else stem), "L", "IY0")
+    """-able to -ably, -ical to -ically: the L moves to the new syllable."""
+    return _add_ly(stem[:-2] if stem[-2:] == ("AH0", "L") else stem)
+
+
+def _add_ly(stem: Phones) -> Phones:
+    return (*(stem[:-1] if stem[-1] == "L" else stem), "L", "IY0")
 
 
 def _adder(phones: str) -> Callable[[Phones], Phones]:
@@ -62,10 +67,10 @@ _INFLECTIONS: tuple[tuple[str, tuple[str, ...], Callable[[Phones], Phones]], ...
     ("in", ("e", ""), _adder("IH0 N")),
 )
 _DERIVATIONS: tuple[tuple[str, tuple[str, ...], Callable[[Phones], Phones]], ...] = (
-    ("ically", ("ic", "ical"), _adder("L IY0")),
+    ("ically", ("ic", "ical"), _add_bly),
     ("bly", ("ble",), _add_bly),
-    ("ily", ("y",), _adder("L IY0")),
-    ("ly", ("",), _adder("L IY0")),
+    ("ily", ("y",), _add_ly),
+    ("ly", ("",), _add_ly),
     ("iness", ("y",), _adder("N AH0 S")),
     ("ness", ("",), _adder("N AH0 S")),
     ("iless", ("y",), _adder("L AH0 S")),
@@ -167,12 +172,6 @@ def derive(word: str, lookup: Lookup, depth: int = 0) -> Phones | None:
     return None
 
 
-def _known(stem: str, lookup: Lookup, depth: int) -> Phones | None:
-    if len(stem) < _MIN_STEM:
-        return None
-    return lookup(stem) or derive(stem, lookup, depth + 1)
-
-
 def _inflected(word: str, lookup: Lookup, depth: int) -> Phones | None:
     return _suffixed(word, lookup, depth, _INFLECTIONS)
 
@@ -190,9 +189,12 @@ def _suffixed(
     for suffix, replacements, add in table:
         if not word.endswith(suffix) or (suffix == "s" and word.endswith("ss")):
             continue
-        for stem in _stems(word[: -len(suffix)], suffix, replacements):
-            if phones := _known(stem, lookup, depth):
-                return add(phones)
+        stems = [s for s in _stems(word[: -len(suffix)], suffix, replacements) if len(s) >= _MIN_STEM]
+        # All listed stems before any that would have to be built: phonemize(r) before phone-miz(er).
+        listed = (lookup(stem) for stem in stems)
+        built = (derive(stem, lookup, depth + 1) for stem in reversed(stems))
+        if phones := next(filter(None, itertools.chain(listed, built)), None):
+            return add(phones)
     return None
 
 
@@ -207,7 +209,11 @@ def _stems(start: str, suffix: str, replacements: tuple[str, ...]) -> Iterator[s
 def _prefixed(word: str, lookup: Lookup, depth: int) -> Phones | None:
     for prefix, fewest, sounds in _PREFIXES:
         rest = word[len(prefix) :]
-        if word.startswith(prefix) and len(rest) >= fewest and (phones := lookup(rest) or _inflected_rest(rest, lookup)):
+        if (
+            word.startswith(prefix)
+            and len(rest) >= fewest
+            and (phones := lookup(rest) or _inflected_rest(rest, lookup))
+        ):
             return (*sounds, *phones)
     return None
 

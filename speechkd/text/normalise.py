@@ -7,6 +7,7 @@ The time taken grows linearly with the text.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def normalise_english(text: str, *, is_word: IsWord | None = None, day_first: bo
     return Normalised(spoken, dropped)
 
 
+@functools.cache
 def _rules(day_first: bool) -> tuple[Rule, ...]:
     return (
         *ADDRESS_RULES, *date_rules(day_first), *TIME_RULES, *ROMAN_RULES, *ABBREVIATION_RULES, *EARLY_SIGN_RULES,

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 import soundfile
-from tests.synthesis.standin import STAND_INS, pack
 
 from speechkd.cli.main import main
 from speechkd.synthesis import load
+from tests.synthesis.standin import STAND_INS, pack
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tests.synthesis.standin import PRESET, STAND_INS, StandIn, StandInConfig, pack
 
 from speechkd.audio.mel import MEL_PRESETS
 from speechkd.errors import ArtifactError, ConfigError, ResourceError, UsageError
@@ -19,6 +18,7 @@ from speechkd.models.vocoder.hifigan import HifiGan
 from speechkd.models.vocoder.load import HifiGanVocoder
 from speechkd.synthesis import load_voice
 from speechkd.text import ENGLISH_SYMBOLS, EnglishFrontend, SymbolTable
+from tests.synthesis.standin import PRESET, STAND_INS, StandIn, StandInConfig, pack
 
 HOP_S = MEL_PRESETS[PRESET].hop_s
 TEXT = "The zyx sat, then it slept. Did it?"

@@ -82,11 +82,24 @@ class PackSection(Config):
     language: str = Field("en-us")
 
 
+class Reference(Config):
+    """A row that was not measured by this run: somebody's published or reported figures."""
+
+    label: str
+    budget: str = ""
+    mcd_dtw_db: float | None = None
+    f0_rmse_cents: float | None = None
+    voicing_error: float | None = None
+    duration_mae_ms: float | None = None
+    word_error_rate: float | None = None
+
+
 class ResultsSection(Config):
     """Where the results row goes besides the run folder."""
 
     table: ConfigPath | None = Field(None, description="a RESULTS.md to keep a row in")
-    label: str = Field("", description="what this row is, in a few words")
+    label: str = Field("run", description="what this row is, in a few words")
+    references: tuple[Reference, ...] = Field((), description="rows to compare with, told apart as given")
 
 
 class TtsConfig(Config):

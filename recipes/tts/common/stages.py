@@ -84,7 +84,10 @@ def pack(cfg: Any, ctx: Context) -> None:
 @stage(
     inputs=("manifest", "tokens", "alignment", "features", "model", "samples", "timing", "scores", "voice"),
     outputs=(Output("results", volatile=True),),
-    uses=("recipe", "corpus", "split", "audio", "align", "features", "model", "train", "vocoder", "results", "run.dir"),
+    uses=(
+        *("recipe", "corpus", "split", "text", "audio", "align", "features", "model", "train", "vocoder", "score"),
+        "results",
+    ),
 )
 def results(cfg: Any, ctx: Context) -> None:
     """Write the results row and the HTML report."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from recipes.tts.common.dataset import TtsDataset
 from recipes.tts.common.manifest import Manifest
@@ -15,6 +13,7 @@ from recipes.tts.fastspeech2.task import FastSpeech2Task
 from speechkd.features.statistics import Statistics
 from speechkd.models.tts.config import FastSpeech2Config, NetworkConfig, VarianceStatistics
 from speechkd.models.tts.fastspeech2 import FastSpeech2
+from speechkd.models.tts.load import save_model
 from speechkd.runner import Context
 from speechkd.text import SymbolTable, is_pause
 from speechkd.training.loop import fit
@@ -34,8 +33,8 @@ def run(cfg: Any, ctx: Context) -> None:
     with StageMonitor(ctx, cfg.train.max_steps) as monitor:
         trained = fit(task, cfg.train, ctx.scratch, monitor)
     out = ctx.output("model")
-    (out / "model.json").write_text(model.config.model_dump_json(indent=1), encoding="utf-8")
-    save_file(trained.weights, out / "model.safetensors")
+    model.load_state_dict(trained.weights)
+    save_model(out, model)
     trained.write_history(out / "history.jsonl")
 
 
@@ -49,11 +48,3 @@ def model_config(network: NetworkConfig, symbols: SymbolTable, statistics: Stati
         pause_ids=pauses,
         statistics=VarianceStatistics(**vars(statistics)),
     )
-
-
-def load_model(folder: Path) -> FastSpeech2:
-    """The trained model of a `model` artifact, in evaluation mode."""
-    config = FastSpeech2Config.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
-    model = FastSpeech2(config)
-    model.load_state_dict(load_file(folder / "model.safetensors"))
-    return model.eval()

@@ -28,6 +28,7 @@ from speechkd.models.vocoder.config import (
 )
 from speechkd.models.vocoder.hifigan import HifiGan
 from speechkd.models.vocoder.storage import cache_root, write_folder
+from speechkd.runner.digests import file_digest
 
 State = dict[str, Tensor]
 
@@ -77,7 +78,7 @@ def convert(weights: Path, configs: Sequence[Path]) -> Path:
     """
     digest = hashlib.sha256(f"hifigan {CONVERTER_VERSION}\n".encode())
     for file in (weights, *configs):
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        digest.update(file_digest(file).encode())
     folder = cache_root() / "vocoder" / digest.hexdigest()[:32]
     if (folder / WEIGHTS_NAME).is_file() and (folder / CONFIG_NAME).is_file():
         return folder

@@ -28,13 +28,21 @@ ANYWHERE = {
     "esp": "especially", "cf": "compare", "viz": "namely", "al": "al", "Vs": "versus", "Etc": "et cetera",
     "Approx": "approximately",
 }  # fmt: skip
+_MAY_END = frozenset(("etc", "Etc", "al", "max", "min", "dept", "govt", "temp", "apt", "Apt"))
 BEFORE_NUMBERS = {
     "No": "number", "no": "number", "Nos": "numbers", "nos": "numbers", "Vol": "volume", "vol": "volume",
     "Fig": "figure", "fig": "figure", "Figs": "figures", "Ch": "chapter", "ch": "chapter", "Sec": "section",
     "sec": "section", "Eq": "equation", "eq": "equation", "p": "page", "pp": "pages", "ca": "about", "c": "about",
     "Art": "article", "art": "article", "Ed": "edition",
 }  # fmt: skip
-LATIN = {"e.g.": "for example", "E.g.": "for example", "i.e.": "that is", "I.e.": "that is"}
+LATIN = {
+    "e.g.": "for example",
+    "E.g.": "for example",
+    "i.e.": "that is",
+    "I.e.": "that is",
+    "Ph.D.": f"{SPELL}PHD",
+    "Ph.D": f"{SPELL}PHD",
+}
 WITHOUT_DOT = {"Mr": "mister", "Mrs": "missus", "Ms": "miz", "Dr": "doctor", "vs": "versus"}
 
 
@@ -43,7 +51,7 @@ def _after_name(match: Match[str]) -> str:
 
 
 def _anywhere(match: Match[str]) -> str:
-    return ANYWHERE[match[1]] + kept_dot(match)
+    return ANYWHERE[match[1]] + (kept_dot(match) if match[1] in _MAY_END else "")
 
 
 def _initials(match: Match[str]) -> str:

@@ -20,6 +20,14 @@ def _address(match: Match[str]) -> str:
 
 ADDRESS_RULES = (
     Rule("web address", r"https?://([\w.-]+(?:[/:?#][\w./%?=&#~+:-]*[\w/])?)", _address),
-    Rule("mail address", r"(?<![\w.@+-])([A-Za-z0-9_+-]{1,64}(?:\.[A-Za-z0-9_+-]{1,64}){0,8}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8})", _address),
-    Rule("web site", rf"(?<![\w@.-])((?:www\.)?(?:[A-Za-z0-9-]{{1,63}}\.){{1,8}}(?:{_TOP})(?:/[\w./-]*\w)?)(?![\w@-])", _address),
+    Rule(
+        "mail address",
+        r"(?<![\w.@+-])([A-Za-z0-9_+-]{1,64}(?:\.[A-Za-z0-9_+-]{1,64}){0,8}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8})",
+        _address,
+    ),
+    Rule(
+        "web site",
+        rf"(?<![\w@.-])((?:www\.)?(?:[A-Za-z0-9-]{{1,63}}\.){{1,8}}(?:{_TOP})(?:/[\w./-]*\w)?)(?![\w@-])",
+        _address,
+    ),
 )

@@ -11,8 +11,7 @@ from speechkd.text.rules.rule import SPELL
 IsWord = Callable[[str], bool]
 
 # Spelled out in capitals though the dictionary knows a word of these letters.
-SPELLED = frozenset("US IT UN AM PM ID TV PC PR HR AI EU UK IP PA LA AD BC OS IQ ER LED DOS SAT ACT CEO CIO".split())
-SPELLED -= {"SAT", "ACT", "LA", "ER", "PA"}
+SPELLED = frozenset("US IT UN AM PM ID TV PC PR HR AI EU UK IP AD BC OS IQ LED CEO CIO".split())
 
 _TOKEN = re.compile(rf"{SPELL}?[A-Za-z]+(?:'[A-Za-z]+)*")
 _CAPITALS = re.compile(r"([A-Z]{2,})('?s)?")

@@ -14,6 +14,7 @@ _MONTH_OF = {name[:3].title(): name for name in MONTHS} | {"Sept": "september"} 
 _MONTH = rf"({one_of(_MONTH_OF)})\b\.?"
 _WEEKDAY_OF = {"Mon": "monday", "Tue": "tuesday", "Tues": "tuesday", "Wed": "wednesday", "Thu": "thursday",
                "Thur": "thursday", "Thurs": "thursday", "Fri": "friday", "Sat": "saturday", "Sun": "sunday"}  # fmt: skip
+_WEEKDAY = one_of(_WEEKDAY_OF)
 _DAY = r"(0?[1-9]|[12]\d|3[01])"
 _YEAR = r"(\d{4})"
 
@@ -37,6 +38,10 @@ def _month_and_year(match: Match[str]) -> str:
     return f"{_MONTH_OF[match[1]]} {year(match[2])}"
 
 
+def _weekdays(match: Match[str]) -> str:
+    return f"{_WEEKDAY_OF[match[1]]} to {_WEEKDAY_OF[match[2]]}"
+
+
 def _iso(match: Match[str]) -> str:
     return _spoken(MONTHS[int(match[2]) - 1], match[3], match[1])
 
@@ -58,7 +63,13 @@ def _numeric(day_first: bool) -> Callable[[Match[str]], str]:
 def date_rules(day_first: bool) -> tuple[Rule, ...]:
     """The rules for dates; `day_first` says what 03/04/2026 is."""
     return (
-        Rule("weekday", rf"\b({one_of(_WEEKDAY_OF)})(?:\.,?|,)(?= {_MONTH} ?\d| \d{{1,2}} {_MONTH})", lambda m: _WEEKDAY_OF[m[1]] + ","),
+        Rule("weekdays", rf"\b({_WEEKDAY})\.?(?:-| - )({_WEEKDAY})\b\.?", _weekdays),
+        Rule("months", rf"\b{_MONTH}(?:-| - ){_MONTH}", lambda m: f"{_MONTH_OF[m[1]]} to {_MONTH_OF[m[2]]}"),
+        Rule(
+            "weekday",
+            rf"\b({_WEEKDAY})(?:\.,?|,)(?= {_MONTH} ?\d| \d{{1,2}} {_MONTH})",
+            lambda m: _WEEKDAY_OF[m[1]] + ",",
+        ),
         Rule("date, month first", rf"\b{_MONTH} {_DAY}(?:st|nd|rd|th)?\b(?!\.\d|:)(?:,? {_YEAR}\b)?", _month_first),
         Rule("date, day first", rf"\b(?:[Tt]he )?{_DAY}(?:st|nd|rd|th)?(?: of)? {_MONTH}(?:,? {_YEAR}\b)?", _day_first),
         Rule("month and year", rf"\b{_MONTH},? {_YEAR}\b", _month_and_year),

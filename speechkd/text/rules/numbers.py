@@ -123,6 +123,7 @@ _NUMBER = r"\d{1,3}(?:,\d{3}){1,6}(?:\.\d+)?|\d+(?:\.\d+)?"
 DECADE_RULES = (Rule("decade", r"(?<![\w.,])'?(1[1-9]|20)?([0-9])0'?s\b", _decade),)
 NUMBER_RULES = (
     Rule("phone number", r"(?<![\w.-])(?:\+?1-)?(?:\(\d{3}\) ?|\d{3}-)?\d{3}-\d{4}(?![\w-])", _phone_number),
+    Rule("groups of digits", r"(?<![\w.-])\d{1,15}(?:-\d{1,15}){2,}(?![\w-])", _phone_number),
     Rule("twenty four seven", r"(?<![\w./])24/7(?![\w/])", "twenty four seven"),
     Rule("fraction", r"(?<![\w./])(?:(\d{1,9})[ -] ?)?(\d{1,3})/(\d{1,3})(?![\w/])", _fraction),
     Rule("ordinal", r"(?<![\w.])(\d{1,3}(?:,\d{3}){1,6}|\d+)(?:st|nd|rd|th)\b", lambda m: ordinal(m[1])),
@@ -131,7 +132,7 @@ NUMBER_RULES = (
     Rule("signed", rf"(?<![\w)-])([+-])({_NUMBER})(?!\w)", _signed),
     Rule("plural number", r"(?<![\d.,])(\d{1,15})'?s\b", lambda m: f" {plural(plain_number(m[1]))} "),
     Rule("fold", r"(?<=\d)x(?![A-Za-z'])", " times"),
-    Rule("letter and number", r"(?<![A-Za-z'])([A-Z])-?(?=\d)", rf"{SPELL}\1 "),
+    Rule("letter and number", r"(?<![A-Za-z'])([A-Z]{1,2})-?(?=\d)", rf"{SPELL}\1 "),
     Rule("number and letter", r"(?<=\d)-?([A-Za-z])(?![A-Za-z'])", lambda m: f" {SPELL}{m[1].upper()} "),
     Rule("hyphen at a number", r"(?<=\d)-(?=[A-Za-z])|(?<=[A-Za-z])-(?=\d)", " "),
     Rule("early year", r"\b([Ii]n|[Ss]ince|[Bb]y|[Uu]ntil|[Bb]efore|[Aa]fter) (1\d{3})(?![\w]|[.,-]\d)", _early_year),

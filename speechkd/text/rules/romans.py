@@ -39,7 +39,7 @@ def _counted(match: Match[str]) -> str:
 
 
 ROMAN_RULES = (
-    Rule("ruler", rf"\b({one_of(RULERS)}) {_NUMERAL}\b{_NOT_PRONOUN}{_NOT_INITIAL}", _ruler),
-    Rule("counted", rf"\b({one_of(COUNTED)}) {_NUMERAL}\b(?!'[a-z])", _counted),
-    Rule("counted, small", rf"\b({one_of(COUNTED).lower()}) (?!I\b){_NUMERAL}\b(?!'[a-z])", _counted),
+    Rule("ruler", rf"\b({one_of(RULERS)}) {_NUMERAL}(?![A-Za-z]){_NOT_PRONOUN}{_NOT_INITIAL}", _ruler),
+    Rule("counted", rf"\b({one_of(COUNTED)}) {_NUMERAL}(?![A-Za-z])(?!'[a-z])", _counted),
+    Rule("counted, small", rf"\b({one_of(COUNTED).lower()}) (?!I\b){_NUMERAL}(?![A-Za-z])(?!'[a-z])", _counted),
 )

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable
 from re import Match
 
-
 # Stands before letters that are to be spelled out whatever they look like. The reading of characters lets no
 # private-use character through, so that it cannot come from the text.
 SPELL = "\ue000"

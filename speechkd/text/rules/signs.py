@@ -17,7 +17,7 @@ LATE_SIGN_RULES = (
     Rule("hash", r"#(?=\w)", " hashtag "),
     Rule("at", r"@", " at "),
     Rule("equals", r"=+", " equals "),
-    Rule("per", r"(?<=[a-z])/(?=(?:second|minute|hour|day|week|month|year)\b)", " per "),
+    Rule("per", r"(?<=[a-z]) ?/ ?(?=(?:second|minute|hour|day|week|month|year)\b)", " per "),
     Rule("slash", r"(?<=\w) ?/ ?(?=\w)", " slash "),
     Rule("plus", r"\+", " plus "),
     Rule("percent", "%", " percent "),

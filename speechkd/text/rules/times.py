@@ -11,7 +11,7 @@ _HALF = r"(?: ?([AaPp])\.?[Mm]\b(\.?))"
 
 
 def _half_day(match: Match[str], half: int) -> str:
-    """"AM" or "PM"; the dot of "p.m." stays when it also ends the sentence."""
+    """The half of the day, " AM" or " PM"; the dot of "p.m." stays when it also ends the sentence."""
     letter, dot = match[half], half + 1
     if not letter:
         return ""
@@ -38,5 +38,6 @@ def _hour(match: Match[str]) -> str:
 
 TIME_RULES = (
     Rule("clock", rf"(?<![\w.:])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:]){_HALF}?", _clock),
+    Rule("ratio", r"(?<![\w.:])(\d{1,4}):(\d{1,4})(?![\d:])", r"\1 to \2"),
     Rule("hour", rf"(?<![\w.:,])(1[0-2]|[1-9]){_HALF}", _hour),
 )

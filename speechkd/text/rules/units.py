@@ -24,6 +24,9 @@ mg milligram|milligrams
 lb pound|pounds
 lbs pound|pounds
 oz ounce|ounces
+tbsp tablespoon|tablespoons
+tsp teaspoon|teaspoons
+gal gallon|gallons
 l liter|liters
 L liter|liters
 ml milliliter|milliliters
@@ -76,7 +79,7 @@ UNITS = {line.split(" ")[0]: line.split(" ", 1)[1].split("|") for line in _TABLE
 UNITS["sq ft"] = ["square foot", "square feet"]
 _AMOUNT = r"(-|\+)?(\d{1,3}(?:,\d{3}){1,6}(?:\.\d+)?|\d+(?:\.\d+)?)"
 # Units that are also written with a dot behind them.
-_DOTTED = frozenset("mi ft yd lb lbs oz sec secs min mins hr hrs yr yrs".split())
+_DOTTED = frozenset("tbsp tsp gal mi ft yd lb lbs oz sec secs min mins hr hrs yr yrs".split())
 _SIGNS = {"-": "minus ", "+": "plus ", None: ""}
 
 
@@ -108,9 +111,14 @@ def _feet_and_inches(match: Match[str]) -> str:
 _UNIT = f"({one_of(UNITS)})"
 _END = r"(?![\w'/])"
 UNIT_RULES = (
+    Rule("inches", r"(?<=\d/\d)\"|(?<=\d/\d\d)\"", " inch"),
     Rule("feet and inches", r"(?<![\w.])(\d{1,2})'(\d{1,2})(?:\"|''|(?!\w))", _feet_and_inches),
-    Rule("measure range", rf"(?<![\w.,-])(\d{{1,9}}(?:\.\d+)?) ?- ?(\d{{1,9}}(?:\.\d+)?) ?{_UNIT}{_END}", _measure_range),
-    Rule("measure adjective", r"(?<![\w.,])(\d{1,9})-(km|mm|cm|kg|lb|oz|ft|hr|min|sec|ms|mph|GB|MB|KB|m)\b", _adjective),
+    Rule(
+        "measure range", rf"(?<![\w.,-])(\d{{1,9}}(?:\.\d+)?) ?- ?(\d{{1,9}}(?:\.\d+)?) ?{_UNIT}{_END}", _measure_range
+    ),
+    Rule(
+        "measure adjective", r"(?<![\w.,])(\d{1,9})-(km|mm|cm|kg|lb|oz|ft|hr|min|sec|ms|mph|GB|MB|KB|m)\b", _adjective
+    ),
     Rule("measure", rf"(?<![\w.]){_AMOUNT} ?{_UNIT}{_END}(\.?)", _measure),
     Rule("scaled", r"(?<![\w.])(\d+(?:\.\d+)?)(k|K|M|bn|(?<=\.\d)B)\b", _scaled),
 )

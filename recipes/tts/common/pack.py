@@ -1,0 +1,61 @@
+"""Packing the trained model into a voice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from speechkd.hub.fetch import fetch_files
+from speechkd.models.tts.load import load_model
+from speechkd.models.vocoder.load import load_vocoder
+from speechkd.runner import Context
+from speechkd.synthesis.manifest import VoiceSource
+from speechkd.synthesis.pack import pack_voice
+from speechkd.text import SymbolTable, read_lexicon
+
+
+def run(cfg: Any, ctx: Context) -> None:
+    """Write `voice`: a folder for `speechkd synthesize --voice` and `speechkd.load_voice`."""
+    scores = json.loads((ctx.input("scores") / "scores.json").read_text(encoding="utf-8"))
+    symbols = SymbolTable.from_json(json.loads((ctx.input("tokens") / "symbols.json").read_text(encoding="utf-8")))
+    pack_voice(
+        ctx.output("voice"),
+        name=cfg.pack.name,
+        acoustic=load_model(ctx.input("model")),
+        vocoder=load_vocoder(cfg.vocoder, cfg.audio.mel, fetch_files),
+        symbols=symbols,
+        mel_preset_name=cfg.audio.mel,
+        card=card(cfg, scores),
+        lexicon=_own_words(cfg.text.lexicon),
+        language=cfg.pack.language,
+        source=VoiceSource(
+            recipe=cfg.recipe, corpus=cfg.corpus.title or cfg.corpus.name, licence=cfg.corpus.licence, vocoder=cfg.vocoder.type
+        ),
+    )
+
+
+def _own_words(path: Path | None) -> dict[str, tuple[str, ...]]:
+    if path is None:
+        return {}
+    lexicon = read_lexicon(path)
+    return {word: lexicon.variants(word)[0] for word in lexicon.words()}
+
+
+def card(cfg: Any, scores: dict[str, Any]) -> str:
+    """The voice's card: what it was made from, under which licence, how near it comes."""
+    predicted = scores["predicted"]
+    return f"""# {cfg.pack.name}
+
+| | |
+|---|---|
+| recipe | {cfg.recipe}, {cfg.train.max_steps} steps, seed {cfg.train.seed} |
+| recordings | {cfg.corpus.title or cfg.corpus.name} |
+| speaker | {cfg.corpus.speaker or "not stated"} |
+| licence of the recordings | {cfg.corpus.licence or "not stated"} |
+| vocoder | {cfg.vocoder.type} |
+| MCD-DTW | {predicted["mcd_dtw_db"]:.2f} dB over {scores["utterances"]} held-out sentences |
+| duration error | {predicted["duration_mae_ms"]:.1f} ms per phone |
+
+Speak with it: `speechkd synthesize "Hello." --voice THIS_FOLDER -o hello.wav`
+"""

@@ -1,0 +1,110 @@
+"""The last stage: the results row and the report."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recipes.tts.common.infer import COPY, PREDICTED, RECORDING, TRUE_DURATIONS
+from recipes.tts.common.report import write_report
+from recipes.tts.common.table import Section, update_table
+from speechkd.config import digest, jsonable
+from speechkd.runner import Context
+from speechkd.runner.publish import write_file
+from speechkd.training.device import device_name, resolve_device, resolve_precision
+
+METRICS = (
+    ("mcd_dtw_db", "MCD-DTW (dB)", "{:.2f}"),
+    ("f0_rmse_cents", "F0 RMSE (cents)", "{:.0f}"),
+    ("voicing_error", "voicing error", "{:.1%}"),
+    ("duration_mae_ms", "duration MAE (ms)", "{:.1f}"),
+    ("mel_l1", "mel L1", "{:.3f}"),
+    ("word_error_rate", "word errors", "{:.1%}"),
+)
+# The sections that a result depends on; where things lie is not among them.
+DIGESTED = ("split", "text", "audio", "align", "features", "model", "train", "score")
+NAMES = {
+    RECORDING: "the recordings themselves",
+    COPY: "copy synthesis (vocoder on true mels)",
+    TRUE_DURATIONS: "true durations, predicted pitch and energy",
+    PREDICTED: "everything predicted",
+}
+
+
+def run(cfg: Any, ctx: Context) -> None:
+    """Write `results`: report.html with its pictures, RESULTS.md; and the table named by results.table."""
+    out = ctx.output("results")
+    section = results_section(cfg, ctx)
+    title = cfg.corpus.title or cfg.corpus.name
+    table = cfg.results.table
+    old = table.read_text(encoding="utf-8") if table is not None and table.is_file() else ""
+    text = update_table(old, f"Results: {title}", section)
+    (out / "RESULTS.md").write_text(text, encoding="utf-8")
+    if table is not None:
+        write_file(table, text.encode())
+    write_report(ctx, out, f"{cfg.recipe} on {title}", section)
+    ctx.log.info("report: %s", ctx.folder.artifact("results") / "report.html")
+    ctx.log.info("voice: %s", ctx.folder.artifact("voice"))
+
+
+def results_section(cfg: Any, ctx: Context) -> Section:
+    """This run's row and the facts behind it."""
+    scores = _json(ctx.input("scores") / "scores.json")
+    timing = _json(ctx.input("timing") / "timing.json")
+    rows = [[NAMES[system], *_cells(scores[system])] for system in NAMES if system in scores]
+    references = [
+        [f"given, not measured here: {each.label} ({each.budget})", *_cells(each.model_dump())]
+        for each in cfg.results.references
+    ]
+    header = [f"{cfg.results.label}, {scores['utterances']} held-out utterances", *(title for _, title, _ in METRICS)]
+    return Section(cfg.results.label, header, rows + references, _facts(cfg, ctx, timing))
+
+
+def _cells(values: dict[str, Any]) -> list[str]:
+    return [form.format(values[key]) if values.get(key) is not None else "" for key, _, form in METRICS]
+
+
+def _facts(cfg: Any, ctx: Context, timing: dict[str, Any]) -> list[tuple[str, str]]:
+    splits = _json(ctx.input("manifest") / "splits.json")
+    report = _json(ctx.input("manifest") / "report.json")
+    factor = timing["real_time_factor"]
+    device = resolve_device(cfg.train.device)
+    if cfg.train.threads:
+        torch.set_num_threads(cfg.train.threads)
+    history = [json.loads(line) for line in (ctx.input("model") / "history.jsonl").read_text().splitlines()]
+    parts = ", ".join(f"{part} {value:.4f}" for part, value in factor.items())
+    minutes = ctx.record("train").seconds / 60
+    precision = resolve_precision(cfg.train.precision, device)
+    return [
+        ("command", f"`{command(cfg)}`"),
+        ("data", f"{report['utterances']} utterances, {report['duration_s'] / 60:.1f} min; "
+                 f"{len(splits['train'])} train, {len(splits['valid'])} valid, {len(splits['test'])} test"),
+        ("training", f"{history[-1]['step']} steps in {minutes:.1f} min on {device_name(device)}, {precision}; "
+                     f"{platform.machine()}, {os.cpu_count()} cores"),
+        ("real-time factor", f"{parts}, sum {sum(factor.values()):.4f} ({timing['threads']} threads; below 1 is "
+                             "faster than speech)"),
+        ("seed", str(cfg.train.seed)),
+        ("config digest", digest({name: jsonable(getattr(cfg, name)) for name in DIGESTED})[:16]),
+        ("data digest", ctx.record("extract").outputs["features"].digest[:16]),
+    ]  # fmt: skip
+
+
+def command(cfg: Any) -> str:
+    """How to run this again, from the root of the repository."""
+    where = Path(f"egs/{cfg.corpus.name}/tts1/run.sh")
+    settings = ["--set corpus.dir=CORPUS"] if cfg.corpus.dir is not None else []
+    if cfg.vocoder.type == "hifigan":
+        source = cfg.vocoder.path.name if cfg.vocoder.path else f"{cfg.vocoder.hub}@{cfg.vocoder.revision}"
+        settings.append(f"--set vocoder.path={source}")
+    if cfg.train.threads:
+        settings.append(f"--set train.threads={cfg.train.threads}")
+    return " ".join([str(where), *settings])
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

