@@ -26,6 +26,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from speechkd.cli.recipes import load
+from speechkd.config import dump_config
 from speechkd.runner.digests import artifact_digest, hash_files
 
 POLL_S = 0.005
@@ -211,10 +213,12 @@ def main() -> int:
     work = options.work or Path(tempfile.mkdtemp(prefix="kill_test_"))
     work.mkdir(parents=True, exist_ok=True)
 
+    config = work / "config.yaml"  # resolved once: both runs must have the same, whoever edits the files meanwhile
+    config.write_text(dump_config(load(options.config, options.overrides)[1]), encoding="utf-8")
+
     def command(run_dir: Path) -> list[str]:
         start = [sys.executable, "-c", "import sys; from speechkd.cli.main import main; sys.exit(main())", "run"]
-        sets = [part for each in [*options.overrides, f"run.dir={run_dir.absolute()}"] for part in ("--set", each)]
-        return [*start, str(options.config), "--jobs", str(options.jobs), *sets]
+        return [*start, str(config), "--jobs", str(options.jobs), "--set", f"run.dir={run_dir.absolute()}"]
 
     def say(text: str) -> None:
         print(text, flush=True)

@@ -29,9 +29,9 @@ def validate(
     with _bar() as bar:
         task = bar.add_task("decoding", total=len(found.utterances))
         report = validate_corpus(found, jobs=jobs, on_done=lambda: bar.advance(task))
+    Console(highlight=False, soft_wrap=True).print(report.to_text(max_lines), markup=False)
     if json:
         report.write_json(json)
-    Console(highlight=False, soft_wrap=True).print(report.to_text(max_lines), markup=False)
     if report.errors:
         raise typer.Exit(3)
 
@@ -59,4 +59,5 @@ def _bar(transfer: bool = False):  # type: ignore[no-untyped-def]  # rich is imp
 
     amount = DownloadColumn() if transfer else MofNCompleteColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -211,10 +211,11 @@ def locate_corpus(
     if folder is not None and folder.is_dir():
         return folder
     if folder is not None:
-        todo = f"Type: speechkd data download {name} --to FOLDER" if archive else "Give the folder that holds it."
+        todo = "Give the folder that holds it: --set corpus.dir=FOLDER"
+        todo += f", or leave corpus.dir out to download {name}" if archive else ""
         raise DataError(f"Corpus {name} not found", where=str(folder), why="there is no such folder", todo=todo)
     if archive is None:
-        todo = "Give its folder (corpus.dir)."
+        todo = "Give its folder: --set corpus.dir=FOLDER"
         raise DataError(f"Corpus {name} not found", why="no folder is given and no download is known", todo=todo)
     return fetch_corpus(cache, archive, progress)
 

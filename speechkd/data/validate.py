@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -69,12 +70,17 @@ class Report:
         return "\n".join([*lines, f"{self.utterances} utterances, {hours:.2f} h: {counts}"])
 
     def raise_errors(self) -> None:
-        """Raise one `DataError` that lists every error; does nothing when there is none."""
+        """Raise a `DataError` with the number of errors and the first of them; does nothing when there is none."""
         errors = self.errors
         if errors:
-            listing = "".join(f"\n  {problem}" for problem in errors)
-            what = f"{len(errors)} errors in the corpus{listing}\n"
-            raise DataError(what, where=str(self.folder), todo="Correct them or remove the lines, then run again.")
+            first = str(errors[0]).removeprefix("error: ").rstrip(".")
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            raise DataError(
+                f"{len(errors)} error{'s' if len(errors) > 1 else ''} in the corpus",
+                where=str(self.folder),
+                why=f"{first}{more}",
+                todo=f"All of them: speechkd data validate {shlex.quote(str(self.folder))}",
+            )
 
 
 def validate_corpus(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,20 +22,27 @@ MIN_VOICED_FRAMES = 2
 _HAT_REACH_SCALES = 5.0
 
 
-def extract_f0(samples: Array, sample_rate: int, hop_samples: int, n_frames: int, method: str = "dio") -> Array:
+def extract_f0(
+    samples: Array, sample_rate: int, hop_samples: int, n_frames: int, method: Literal["dio", "harvest"] = "dio"
+) -> Array:
     """F0 in Hz per frame, 0 where unvoiced: (n_frames,).
 
     DIO or Harvest of WORLD followed by StoneMask, sampled at the centre of each mel frame, (t + 0.5) * hop.
     """
     import pyworld
 
+    from speechkd.features.dio import dio
+
     audio = samples.astype(np.float64)
     # WORLD samples at multiples of the frame period; half a hop of silence in front puts sample 0 of that grid
     # on the first frame's centre.
     lead = np.zeros(hop_samples - hop_samples // 2)
     audio = np.concatenate([lead, audio])
-    estimate = {"dio": pyworld.dio, "harvest": pyworld.harvest}[method]
-    f0, times = estimate(audio, sample_rate, frame_period=1000.0 * hop_samples / sample_rate)
+    period_ms = 1000.0 * hop_samples / sample_rate
+    if method == "harvest":
+        f0, times = pyworld.harvest(audio, sample_rate, frame_period=period_ms)
+    else:
+        f0, times = dio(audio, sample_rate, period_ms)
     f0 = pyworld.stonemask(audio, f0, times, sample_rate)[1:]
     padded = np.zeros(n_frames, dtype=np.float32)
     padded[: min(n_frames, len(f0))] = f0[:n_frames]
@@ -43,7 +51,7 @@ def extract_f0(samples: Array, sample_rate: int, hop_samples: int, n_frames: int
 
 @dataclass(frozen=True)
 class Contour:
-    """A continuous log-F0 contour: `normalised` (frames,) has mean 0 and deviation 1; log F0 = mean + deviation * it."""
+    """A continuous log-F0 contour: `normalised` (frames,) of mean 0, deviation 1; log F0 = mean + deviation * it."""
 
     normalised: Array
     mean: float

@@ -64,10 +64,9 @@ def list_external(folder: Path) -> list[tuple[str, int, int]]:
             continue
         seen.add((info.st_dev, info.st_ino))
         folders.sort()
-        for name in names:
-            path = Path(parent, name)
-            info = path.stat() if path.exists() else path.lstat()
-            found.append((path.relative_to(folder).as_posix(), info.st_size, info.st_mtime_ns))
+        for path in (os.path.join(parent, name) for name in names):
+            info = os.stat(path) if os.path.exists(path) else os.lstat(path)
+            found.append((path[len(str(folder)) + 1 :], info.st_size, info.st_mtime_ns))
     return sorted(found)
 
 

@@ -85,22 +85,42 @@ def one_thread_environment() -> Iterator[None]:
 @contextlib.contextmanager
 def one_thread_here() -> Iterator[None]:
     """Libraries use one thread in this process, as they would in a worker; those loaded inside start that way."""
-    before = sys.modules.get("torch")
-    threads = before.get_num_threads() if before is not None else usable_cores()
-    if before is not None:
-        before.set_num_threads(1)
+    set_threads(1)
     try:
         with one_thread_environment(), _one_blas_thread():
             yield
     finally:
-        after = sys.modules.get("torch")
-        if after is not None:
-            after.set_num_threads(threads)
+        set_threads(own_threads())
 
 
-def usable_cores() -> int:
-    """How many cores this process may use."""
+@contextlib.contextmanager
+def own_threads_inside() -> Iterator[None]:
+    """Every stage starts with the same number of threads, whatever another stage of this process has set.
+
+    Sums are rounded differently by more threads, so a run that goes on after a kill would differ from one that was
+    not killed.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(own_threads()))  # for libraries that are loaded later
+    set_threads(own_threads())
+    try:
+        yield
+    finally:
+        set_threads(own_threads())
+
+
+def own_threads() -> int:
+    """The number of threads of this process: $OMP_NUM_THREADS, or one per usable core."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def set_threads(number: int) -> None:
+    """Tell torch, if it is loaded."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(number)
 
 
 def _one_blas_thread() -> contextlib.AbstractContextManager[Any]:

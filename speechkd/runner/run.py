@@ -17,6 +17,7 @@ from speechkd.errors import ResourceError, SpeechkdError, StageError, UsageError
 from speechkd.runner.context import Context, new_scratch
 from speechkd.runner.digests import artifact_digest, hash_files
 from speechkd.runner.lock import run_lock
+from speechkd.runner.pool import own_threads_inside
 from speechkd.runner.publish import as_resource_error, fresh_folder, publish_folder, remove, resource_errors, write_file
 from speechkd.runner.records import Marker, OutputRecord, Plan, Record
 from speechkd.runner.report import Reporter
@@ -219,7 +220,8 @@ class _Execution:
         scratch = new_scratch(self.folder, self.stage, self.plan.fingerprint, keep=not self.options.force)
         context = Context(self.stage, self.number, self.folder, scratch, self.options.jobs, self.reporter)
         started = time.monotonic()
-        self.stage(make_slice(self.survey.cfg, self.stage), context)
+        with own_threads_inside():
+            self.stage(make_slice(self.survey.cfg, self.stage), context)
         self._publish(work, context, time.monotonic() - started)
 
     def _publish(self, work: Path, context: Context, seconds: float) -> None:

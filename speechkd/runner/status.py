@@ -47,6 +47,7 @@ class Survey:
         self.statuses: dict[str, StageStatus] = {}
         self._records: dict[str, Record | None] = {}
         self._damage: dict[str, list[str]] = {}
+        self._externals: dict[str, str] = {}
 
     def look_at_all(self) -> list[StageStatus]:
         """The states of all stages."""
@@ -63,8 +64,9 @@ class Survey:
         return status
 
     def forget(self, stage: Stage) -> None:
-        """The stage has been run: look at its files anew."""
+        """The stage has been run: look at its files anew, and at those outside, which it may have fetched."""
         self._damage.pop(stage.name, None)
+        self._externals.clear()
 
     def plan(self, stage: Stage) -> Plan:
         """What the stage's result depends on now; its inputs must be fresh."""
@@ -74,8 +76,14 @@ class Survey:
             stage.version,
             slice_leaves(self.cfg, stage),
             {name: self._input_digest(name) for name in stage.inputs},
-            {path: external_digest(get_path(self.cfg, path)) for path in stage.external},
+            {path: self._external(path) for path in stage.external},
         )
+
+    def _external(self, path: str) -> str:
+        """The digest of external files; a corpus is listed once, not for every stage."""
+        if path not in self._externals:
+            self._externals[path] = external_digest(get_path(self.cfg, path))
+        return self._externals[path]
 
     def _is_fresh(self, artifact: str) -> bool:
         return self.statuses[self.recipe.producer(artifact).name].fresh
@@ -125,7 +133,7 @@ class Survey:
         reasons = []
         for path in sorted({*stage.external, *record.plan.external}):
             value = get_path(self.cfg, path)
-            if path in stage.external and external_digest(value) == record.plan.external.get(path):
+            if path in stage.external and self._external(path) == record.plan.external.get(path):
                 continue
             before = record.external_paths.get(path, "(none)")
             moved = before != external_name(value)

@@ -63,7 +63,7 @@ def load_voice(path: Path | str, models: Mapping[str, AcousticBuilder] | None = 
 def _preset_of(manifest: VoiceManifest, folder: Path) -> MelPreset:
     """The mel preset by name, provided that its numbers are still those the voice was made with."""
     from speechkd.audio.mel import MEL_PRESETS
-    from speechkd.models.vocoder.load import shape_of
+    from speechkd.models.vocoder.files import shape_of
 
     name = manifest.mel.preset
     preset = MEL_PRESETS.get(name)

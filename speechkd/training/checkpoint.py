@@ -43,6 +43,7 @@ def write_checkpoint(folder: Path, tensors: dict[str, dict[str, Tensor]], progre
             save_file({key: value.detach().cpu().contiguous() for key, value in values.items()}, path)
             digests[name] = _sha256(path)
         state = {"format": 1, "digests": digests, "progress": vars(progress)}
+        state["progress_digest"] = _progress_digest(vars(progress))
         (temporary / "state.json").write_text(json.dumps(state, sort_keys=True, indent=1), encoding="utf-8")
     publish_folder(temporary, folder)
 
@@ -52,8 +53,12 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, dict[str, Tensor]], Progres
     try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         digests, progress = state["digests"], Progress(**state["progress"])
+        known = state.get("progress_digest", _progress_digest(state["progress"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError("checkpoint cannot be read", where=str(folder / "state.json"), why=str(error)) from error
+    if known != _progress_digest(state["progress"]):
+        why = "its progress is not what was written"
+        raise ArtifactError("checkpoint is damaged", where=str(folder / "state.json"), why=why)
     tensors = {}
     for name, digest in digests.items():
         path = folder / f"{name}.safetensors"
@@ -89,6 +94,10 @@ def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: dict[str, 
         index, name = key.split("/")
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _progress_digest(progress: Row) -> str:
+    return hashlib.sha256(json.dumps(progress, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -57,11 +57,11 @@ def bench(tmp_path: Path) -> Bench:
 
 
 @pytest.fixture
-def make_bench() -> Callable[[Path], Bench]:
+def make_bench() -> Callable[..., Bench]:
     """Makes more of them."""
 
-    def make(folder: Path) -> Bench:
+    def make(folder: Path, n_items: int = 40) -> Bench:
         folder.mkdir(parents=True)
-        return Bench(folder)
+        return Bench(folder, n_items)
 
     return make

@@ -249,9 +249,30 @@ def test_runs_outside_the_main_thread(bench: Any) -> None:
     assert bench.states() == ["fresh"] * 4
 
 
-def test_one_thread_here_gives_the_threads_back() -> None:
+def test_one_thread_here_gives_the_threads_back(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", str(before))
     with one_thread_here():
-        assert torch.get_num_threads() == 1 and os.environ["OMP_NUM_THREADS"] == "1"
+        assert torch.get_num_threads() == 1
+        assert os.environ["OMP_NUM_THREADS"] == "1"
     assert torch.get_num_threads() == before
+    assert os.environ["OMP_NUM_THREADS"] == str(before)
+
+
+def test_a_stage_does_not_inherit_threads(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage that changes torch's thread count must not change the sums of the next one."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    seen: list[int] = []
+
+    def look(cfg: Any, ctx: Any) -> None:
+        seen.append(torch.get_num_threads())
+        torch.set_num_threads(5)
+        ctx.output(f"out{len(seen)}")
+
+    stages = tuple(stage(outputs=(f"out{i}",), name=f"s{i}")(look) for i in (1, 2))
+    run_recipe(Recipe("toy/threads", toy.ToyConfig, stages, lambda cfg: cfg.run.dir), bench.cfg())
+    torch.set_num_threads(before)
+    assert seen == [3, 3]

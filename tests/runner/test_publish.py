@@ -66,14 +66,14 @@ def publish_digest(folder: Path) -> str:
 
 def test_killed_before_every_step(tmp_path: Path, make_bench: Any) -> None:
     """SIGKILL before each open, write, fsync, rename and record of a whole run; the next run finishes it."""
-    reference = make_bench(tmp_path / "reference")
+    reference = make_bench(tmp_path / "reference", 18)
     steps = count_steps(reference)
     assert set(steps) == set(publish.STEPS) and len(steps) > 50
     expected = artifact_digests(toy.TOY, reference.run_dir)
     fork = multiprocessing.get_context("fork")
-    bench = make_bench(tmp_path / "killed")
+    bench = make_bench(tmp_path / "killed", 18)
     # Every step of the last three stages' publishing and a sample of the many shards' fsyncs.
-    chosen = [i for i, step in enumerate(steps) if step != "fsync" or i % 5 == 0]
+    chosen = [i for i, step in enumerate(steps) if step != "fsync" or i % 8 == 0]
     for at in chosen:
         publish.remove(bench.run_dir)
         child = fork.Process(target=_run_and_die, args=(bench, at))

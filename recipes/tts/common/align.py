@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from recipes.tts.common.manifest import Manifest
-from speechkd.align import Alignment, Interval, make_aligner, write_textgrid
+from speechkd.align import Alignment, AlignOptions, Interval, make_aligner, write_textgrid
 from speechkd.audio.io import read_audio
 from speechkd.runner import Context, Item, ItemStore
 from speechkd.text import Tokens
@@ -30,11 +31,12 @@ def run(cfg: Any, ctx: Context) -> None:
     _compare_with_reference(ctx, out)
 
 
-def _align(id_: str, item: tuple[Path, dict[str, Any]], options: Any) -> Item:
+def _align(id_: str, item: tuple[Path, dict[str, Any]], options: AlignOptions) -> Item:
     path, tokens = item
     audio = read_audio(path)
     aligner = make_aligner(options)
-    return Item(meta=alignment_to_json(aligner.align(audio.samples, audio.sample_rate, Tokens.from_json(tokens), utterance_id=id_)))
+    alignment = aligner.align(audio.samples, audio.sample_rate, Tokens.from_json(tokens), utterance_id=id_)
+    return Item(meta=alignment_to_json(alignment))
 
 
 def alignment_to_json(alignment: Alignment) -> dict[str, Any]:
@@ -63,6 +65,11 @@ def _compare_with_reference(ctx: Context, out: Path) -> None:
     reference = ctx.input("manifest") / "TextGrid"
     if not reference.is_dir():
         return
-    table = compare_alignments(reference, out / "TextGrid")
-    (out / "against_reference.txt").write_text(f"{table}\n", encoding="utf-8")
-    ctx.log.info("word boundaries against the corpus's own times: %s", table)
+    compared = compare_alignments(reference, out / "TextGrid")
+    text = json.dumps(compared.to_json(), indent=1, sort_keys=True)
+    (out / "against_reference.json").write_text(text, encoding="utf-8")
+    both = compared.both
+    ctx.log.info(
+        "%d word boundaries against the corpus's own times: mean error %.1f ms, median %.1f ms, bias %.1f ms",
+        both.boundaries, both.mean_ms, both.median_ms, both.bias_ms,
+    )  # fmt: skip

@@ -101,8 +101,6 @@ def command(cfg: Any) -> str:
     if cfg.vocoder.type == "hifigan":
         source = cfg.vocoder.path.name if cfg.vocoder.path else f"{cfg.vocoder.hub}@{cfg.vocoder.revision}"
         settings.append(f"--set vocoder.path={source}")
-    if cfg.train.threads:
-        settings.append(f"--set train.threads={cfg.train.threads}")
     return " ".join([str(where), *settings])
 
 

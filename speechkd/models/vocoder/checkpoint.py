@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,13 +18,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from speechkd.errors import DataError, ResourceError
-from speechkd.models.vocoder.config import (
-    PUBLISHED,
-    HifiGanConfig,
-    MelShape,
-    parse_published_json,
-    to_published_json,
-)
+from speechkd.models.vocoder.config import PUBLISHED, HifiGanConfig, MelShape, to_published_json
+from speechkd.models.vocoder.files import config_files, files_of, read_config, the_weights
 from speechkd.models.vocoder.hifigan import HifiGan
 from speechkd.models.vocoder.storage import cache_root, write_folder
 from speechkd.runner.digests import file_digest
@@ -36,8 +30,6 @@ State = dict[str, Tensor]
 CONVERTER_VERSION = 1
 WEIGHTS_NAME = "generator.safetensors"
 CONFIG_NAME = "config.json"
-# The published training code saves generators as g_ and eight digits, without a suffix.
-_PICKLE_NAME = re.compile(r"(.*\.(pt|pth|ckpt)|g_\d+)", re.IGNORECASE)
 _LOAD_ERRORS = (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError)
 
 
@@ -46,13 +38,13 @@ def load_generator(path: Path) -> tuple[HifiGan, MelShape]:
 
     Raises DataError for files that are missing, ambiguous, unreadable or not a HiFi-GAN generator.
     """
-    return load_generator_files(_files_of(path), str(path))
+    return load_generator_files(files_of(path), str(path))
 
 
 def load_generator_files(files: Sequence[Path], where: str) -> tuple[HifiGan, MelShape]:
     """As `load_generator`, from the files given: one with weights, and any number of JSON configs."""
-    weights = _the_weights(files, where)
-    configs = sorted(file for file in files if file.suffix == ".json" and file.name.startswith("config"))
+    weights = the_weights(files, where)
+    configs = config_files(files)
     if weights.suffix != ".safetensors":
         folder = convert(weights, configs)
         weights, configs = folder / WEIGHTS_NAME, [folder / CONFIG_NAME]
@@ -95,28 +87,6 @@ def convert(weights: Path, configs: Sequence[Path]) -> Path:
             "cannot keep the converted vocoder", where=str(folder), why=str(error), todo=todo
         ) from error
     return folder
-
-
-def _files_of(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(file for file in path.iterdir() if file.is_file())
-    if not path.is_file():
-        raise DataError("there is no vocoder", where=str(path), todo="Give the checkpoint or the folder that holds it")
-    return [path, *sorted(path.parent.glob("config*.json"))]
-
-
-def _the_weights(files: Sequence[Path], where: str) -> Path:
-    """The only file with weights; a safetensors file goes before pickled ones."""
-    for wanted in (re.compile(r".*\.safetensors"), _PICKLE_NAME):
-        found = [file for file in files if wanted.fullmatch(file.name)]
-        if len(found) > 1:
-            names = ", ".join(file.name for file in found)
-            raise DataError("more than one vocoder checkpoint", where=where, why=names, todo="Give the file itself")
-        if found:
-            return found[0]
-    names = ", ".join(file.name for file in files) or "nothing"
-    todo = "Expected one of *.safetensors, *.pt, *.pth, *.ckpt or g_<steps>"
-    raise DataError("no vocoder checkpoint found", where=where, why=f"there is {names}", todo=todo)
 
 
 def _read_safetensors(path: Path) -> State:
@@ -195,7 +165,7 @@ def _matching_config(state: State, configs: Sequence[Path], where: str) -> tuple
     """The config file that fits the weights, or the published shape that does if there is no file."""
     if not configs:
         return _published_match(state, where)
-    parsed = [_read_config(path) for path in configs]
+    parsed = [read_config(path) for path in configs]
     fitting = [pair for pair in parsed if _shape_problem(pair[0], state) is None]
     if not fitting:
         why = f"{configs[0].name}: {_shape_problem(parsed[0][0], state)}"
@@ -212,13 +182,3 @@ def _published_match(state: State, where: str) -> tuple[HifiGanConfig, MelShape]
             return config, MelShape.published()
     why = "there is no config*.json, and the shapes are none of the published V1, V2, V3"
     raise DataError("not a known HiFi-GAN generator", where=where, why=why, todo="Put its config.json beside it")
-
-
-def _read_config(path: Path) -> tuple[HifiGanConfig, MelShape]:
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError("HiFi-GAN config cannot be read", where=str(path), why=str(error)) from error
-    if not isinstance(raw, dict):
-        raise DataError("HiFi-GAN config cannot be read", where=str(path), why="it is not a JSON object")
-    return parse_published_json(raw, str(path))

@@ -9,10 +9,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from speechkd.audio.mel import MEL_PRESETS, MelPreset, mel_preset
+from speechkd.audio.presets import mel_preset
 from speechkd.errors import ConfigError
 from speechkd.models.vocoder.checkpoint import load_generator, load_generator_files
-from speechkd.models.vocoder.config import MelShape
+from speechkd.models.vocoder.files import require_same_mel
 from speechkd.models.vocoder.griffinlim import GriffinLim
 from speechkd.models.vocoder.hifigan import HifiGan
 from speechkd.models.vocoder.options import GriffinLimOptions, HifiGanOptions
@@ -72,27 +72,3 @@ def _fetched(options: HifiGanOptions, fetch: Fetch | None) -> Sequence[Path]:
     if fetch is None or options.hub is None or options.revision is None:
         raise ConfigError("a vocoder of the hub cannot be used here", todo="Fetch it first and give vocoder.path")
     return fetch(options.hub, options.revision, options.sha256)
-
-
-def shape_of(preset: MelPreset) -> MelShape:
-    """The numbers of a preset, in the form in which vocoders state theirs."""
-    return MelShape(**{name: getattr(preset, name) for name in MelShape.model_fields})
-
-
-def require_same_mel(mel: MelShape, preset: MelPreset, where: str) -> None:
-    """ConfigError naming both presets and what differs, unless a vocoder's mel is that of `preset`."""
-    wanted = shape_of(preset)
-    if mel == wanted:
-        return
-    theirs = next((name for name, known in MEL_PRESETS.items() if shape_of(known) == mel), "none that has a name")
-    differences = [
-        f"{name} is {getattr(mel, name):g} and {getattr(wanted, name):g}"
-        for name in MelShape.model_fields
-        if getattr(mel, name) != getattr(wanted, name)
-    ]
-    raise ConfigError(
-        f"the vocoder's mel preset ({theirs}) is not the features' ({preset.name})",
-        where=where,
-        why=", ".join(differences),
-        todo="Choose a vocoder trained on the features' preset, or extract features with the vocoder's",
-    )
