@@ -1,0 +1,1 @@
+"""Recipes: ordered lists of stages, by family."""

@@ -15,7 +15,6 @@ from torch.nn import functional as F
 
 from speechkd.audio.presets import MEL_PRESETS, MelPreset, mel_preset
 
-
 __all__ = [
     "MEL_PRESETS",
     "MelPreset",

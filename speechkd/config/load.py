@@ -130,6 +130,9 @@ def _tag_problem(kind: str, context: dict[str, Any], path: tuple[str, ...], node
 def _unknown_key(path: tuple[str, ...], owner: Shape, schema: type[BaseModel]) -> str:
     """Which key may have been meant, or in which section the key belongs."""
     key, names = path[-1], sorted(owner.field_names())
+    for model in owner.models:
+        if issubclass(model, Config) and key in model.hints:
+            return f"unknown key: {model.hints[key]}"
     hint = _did_you_mean(key, names, "{}")
     if not hint:
         elsewhere = [dotted for dotted, _ in field_paths(schema) if dotted.rsplit(".", 1)[-1] == key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -16,7 +16,10 @@ class Config(BaseModel):
     """A frozen, typed part of a configuration; unknown keys are refused.
 
     Subclasses declare fields with types, ranges and defaults, and may override `problems` for checks across fields.
+    `hints`: what to say about keys that people look for here and that are not there.
     """
+
+    hints: ClassVar[dict[str, str]] = {}
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, protected_namespaces=()

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from speechkd.audio.world import import_pyworld
 from speechkd.errors import DataError
 
 Array = npt.NDArray[np.float32]
@@ -29,7 +30,7 @@ def extract_f0(
 
     DIO or Harvest of WORLD followed by StoneMask, sampled at the centre of each mel frame, (t + 0.5) * hop.
     """
-    import pyworld
+    pyworld = import_pyworld()
 
     from speechkd.features.dio import dio
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from speechkd.audio.io import read_audio, resample
+from speechkd.audio.world import import_pyworld
 from speechkd.errors import DataError, UsageError
 from speechkd.metrics.dtw import euclidean_cost, warping_path
 
@@ -123,7 +124,7 @@ def _cepstra(signal: Signal) -> Signal:
 
 def _f0(signal: Signal) -> Signal:
     """F0 in Hz by DIO and StoneMask, 0 where unvoiced; signal (T,) gives (1 + T // hop,) values at i * hop."""
-    import pyworld
+    pyworld = import_pyworld()
 
     f0, times = pyworld.dio(signal, SAMPLE_RATE, frame_period=1000.0 * HOP_SAMPLES / SAMPLE_RATE)
     return np.asarray(pyworld.stonemask(signal, f0, times, SAMPLE_RATE))

@@ -98,7 +98,7 @@ class _Run:
             weight_decay=options.optimizer.weight_decay,
         )
         self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
-        self.average = {k: v.detach().clone() for k, v in task.model.state_dict().items()} if options.ema_decay else None
+        self.average = _copy(task.model) if options.ema_decay else None
         self.progress = Progress()
 
     def run(self) -> Trained:
@@ -257,12 +257,16 @@ class _Run:
         self.monitor.advance(progress.step, float("nan"))
 
 
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
 @contextmanager
 def _swapped(model: nn.Module, average: dict[str, Tensor] | None) -> Iterator[nn.Module]:
     """The model in evaluation mode, with the averaged weights if there are any, put back afterwards."""
     own = None
     if average is not None:
-        own = {name: value.clone() for name, value in model.state_dict().items()}
+        own = _copy(model)
         model.load_state_dict(average)
     model.eval()
     try:

@@ -209,7 +209,9 @@ def test_best_weights_survive_a_kill_after_a_worse_validation(tmp_path: Path) ->
     how = options(checkpoint_every_steps=8)
     whole = fit(task(), how, tmp_path / "whole", Recorder())
     with pytest.raises(Killed):
-        fit(task(), how, tmp_path / "killed", Recorder(die_at=12))  # best of step 10 is written, step 8 is the checkpoint
+        fit(
+            task(), how, tmp_path / "killed", Recorder(die_at=12)
+        )  # best of step 10 is written, step 8 is the checkpoint
     again = task()
     again.valid = again.valid[1:]
     resumed = fit(again, how, tmp_path / "killed", Recorder())

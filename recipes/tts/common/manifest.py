@@ -34,10 +34,6 @@ class Manifest:
         """Where an utterance's recording is. corpus: the config's section, of which name and dir are read."""
         return corpus_folder(corpus, self.folder) / utterance.audio_path
 
-    def text(self, id_: str) -> str:
-        """What an utterance says, as written."""
-        return next(utterance.text for utterance in self.utterances if utterance.id == id_)
-
     def write_cuts(self, path: Path, n_frames: Mapping[str, int], preset: MelPreset) -> None:
         """A lhotse CutSet of the extracted utterances, for other toolkits; audio paths are relative to the corpus."""
         from lhotse import CutSet, RecordingSet, SupervisionSet
@@ -45,8 +41,8 @@ class Manifest:
         recordings = RecordingSet.from_file(self.folder / "recordings.jsonl")
         supervisions = SupervisionSet.from_file(self.folder / "supervisions.jsonl")
         cuts = CutSet.from_manifests(
-            recordings=recordings.filter(lambda each: each.id in n_frames),
-            supervisions=supervisions.filter(lambda each: each.id in n_frames),
+            recordings=RecordingSet.from_recordings(each for each in recordings if each.id in n_frames),
+            supervisions=SupervisionSet.from_segments(each for each in supervisions if each.id in n_frames),
         )
 
         def described(cut: Any) -> Any:

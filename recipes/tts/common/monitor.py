@@ -38,7 +38,8 @@ class StageMonitor:
         text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         if row["step"] > self.first_step:
             minutes = (time.monotonic() - self.started) / 60
-            self.ctx.log.info("step %d  epoch %d  %s  %s  (%.1f min)", row["step"], row["epoch"], row["kind"], text, minutes)
+            place = f"step {row['step']}  epoch {row['epoch']}  {row['kind']}"
+            self.ctx.log.info("%s  %s  (%.1f min)", place, text, minutes)
 
     def advance(self, step: int, loss: float) -> None:
         """Move the bar to a step."""

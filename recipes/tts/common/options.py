@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from speechkd.align.options import AlignOptions, PocketsphinxOptions
+from speechkd.audio.presets import MEL_PRESETS
 from speechkd.config import Config, ConfigPath
+from speechkd.models.vocoder.files import vocoder_problem
 from speechkd.models.vocoder.options import GriffinLimOptions, VocoderOptions
 
 
@@ -49,18 +51,24 @@ class TextSection(Config):
     lexicon: ConfigPath | None = Field(None, description="your own pronunciations, one `WORD  PH ON ES` per line")
 
 
+def _known_preset(name: Any) -> Any:
+    if not isinstance(name, str) or name not in MEL_PRESETS:
+        raise ValueError(f"should be the name of a mel preset ({', '.join(sorted(MEL_PRESETS))})")
+    return name
+
+
 class AudioSection(Config):
     """How recordings are brought to one level and turned into mels."""
 
-    mel: str = Field("hifigan_22k", description="name of the mel preset; must be the vocoder's")
+    hints: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("hop_samples", "hop_length", "hop_size", "n_fft", "win_samples", "win_length", "n_mels", "sample_rate"),
+        "the mel preset fixes it; choose one with audio.mel",
+    )
+
+    mel: Annotated[str, BeforeValidator(_known_preset)] = Field(
+        "hifigan_22k", description="name of the mel preset; must be the vocoder's"
+    )
     loudness_dbfs: float | None = Field(-20.0, le=-10, ge=-50, description="speech level; null leaves recordings alone")
-
-    def problems(self) -> Iterable[tuple[str, str]]:
-        """Unknown presets, named without importing torch."""
-        from speechkd.audio.presets import MEL_PRESETS
-
-        if self.mel not in MEL_PRESETS:
-            yield "mel", f"there is no mel preset {self.mel!r}; known: {', '.join(sorted(MEL_PRESETS))}"
 
 
 class FeaturesSection(Config):
@@ -117,3 +125,10 @@ class TtsConfig(Config):
     score: ScoreSection = ScoreSection()
     pack: PackSection
     results: ResultsSection = ResultsSection()
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A vocoder that is missing or of another mel: said before the training, not after it."""
+        if self.vocoder.type == "hifigan" and self.vocoder.path is not None:
+            problem = vocoder_problem(self.vocoder.path, MEL_PRESETS[self.audio.mel])
+            if problem:
+                yield "vocoder.path", problem

@@ -30,7 +30,10 @@ def run(cfg: Any, ctx: Context) -> None:
         lexicon=_own_words(cfg.text.lexicon),
         language=cfg.pack.language,
         source=VoiceSource(
-            recipe=cfg.recipe, corpus=cfg.corpus.title or cfg.corpus.name, licence=cfg.corpus.licence, vocoder=cfg.vocoder.type
+            recipe=cfg.recipe,
+            corpus=cfg.corpus.title or cfg.corpus.name,
+            licence=cfg.corpus.licence,
+            vocoder=cfg.vocoder.type,
         ),
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from speechkd.runner import Context, Output, stage
 
+
 @stage(outputs=("manifest",), uses=("corpus.name", "corpus.limit", "split"), external=("corpus.dir",))
 def prepare(cfg: Any, ctx: Context) -> None:
     """Find or make the corpus, report every problem in it, write manifests and the split."""
@@ -26,7 +27,12 @@ def tokenize(cfg: Any, ctx: Context) -> None:
     run(cfg, ctx)
 
 
-@stage(inputs=("manifest", "tokens"), outputs=("alignment",), uses=("corpus.name", "align", "run.max_errors"), external=("corpus.dir",))
+@stage(
+    inputs=("manifest", "tokens"),
+    outputs=("alignment",),
+    uses=("corpus.name", "align", "run.max_errors"),
+    external=("corpus.dir",),
+)
 def align(cfg: Any, ctx: Context) -> None:
     """When each phone is said; list every utterance that cannot be aligned."""
     from recipes.tts.common.align import run

@@ -76,9 +76,7 @@ def fastspeech2_losses(prediction: Prediction, batch: Batch, statistics: Statist
     return losses
 
 
-def _pitch_loss(
-    prediction: Prediction, batch: Batch, statistics: Statistics, frames: Tensor, spoken: Tensor
-) -> Tensor:
+def _pitch_loss(prediction: Prediction, batch: Batch, statistics: Statistics, frames: Tensor, spoken: Tensor) -> Tensor:
     pitch, variances = prediction.pitch, batch.variances
     if batch.wavelet is not None and pitch.statistics is not None:
         loss = masked_mse(pitch.values, batch.wavelet, frames)
@@ -88,5 +86,6 @@ def _pitch_loss(
     target = (torch.log(variances.pitch_hz) - statistics.log_f0_mean) / statistics.log_f0_deviation
     if per_frame:
         voiced = frames & variances.voiced
-        return masked_mse(pitch.values.squeeze(-1), target, voiced) + masked_bce(pitch.voicing, variances.voiced, frames)
+        voicing = masked_bce(pitch.voicing, variances.voiced, frames)
+        return masked_mse(pitch.values.squeeze(-1), target, voiced) + voicing
     return masked_mse(pitch.values.squeeze(-1), target, spoken)

@@ -28,7 +28,8 @@ def run(cfg: Any, ctx: Context) -> None:
     train, valid = ([id_ for id_ in splits[part] if id_ in available] for part in ("train", "valid"))
     torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))
     model = FastSpeech2(model_config(cfg.model, dataset.symbols, dataset.statistics))
-    ctx.log.info("%.1f M parameters, %d training utterances", sum(p.numel() for p in model.parameters()) / 1e6, len(train))
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
+    ctx.log.info("%.1f M parameters, %d training utterances", n_parameters / 1e6, len(train))
     task = FastSpeech2Task(model, dataset, train, valid, cfg.train.batch_frames)
     with StageMonitor(ctx, cfg.train.max_steps) as monitor:
         trained = fit(task, cfg.train, ctx.scratch, monitor)

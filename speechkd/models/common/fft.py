@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +92,7 @@ class VariancePredictor(nn.Module):
         sizes = [channels] + [config.channels] * config.layers
         self.convs = nn.ModuleList(
             nn.Conv1d(before, after, config.kernel, padding=config.kernel // 2)
-            for before, after in zip(sizes, sizes[1:], strict=False)
+            for before, after in pairwise(sizes)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(config.channels) for _ in range(config.layers))
         self.dropout = nn.Dropout(config.dropout)

@@ -117,23 +117,17 @@ class FastSpeech2(nn.Module):
     ) -> Prediction:
         lengths = durations.sum(dim=1)
         frame_mask = length_mask(lengths)
+        n_frames = frame_mask.shape[1]
+        frames = expand(states, durations, n_frames)
+        # Both predictors see the bare states, each at its own level.
+        levels = {"phoneme": (states, token_mask), "frame": (frames, frame_mask)}
         pitch_true = (variances.pitch_hz, variances.voiced) if variances else None
         energy_true = variances.energy if variances else None
-        # Each adaptor adds at its own level; what is added per token is expanded along with the states.
-        frames = expand(states, durations, frame_mask.shape[1])
-        pitch = self.pitch(*self._level(self.pitch.level, states, token_mask, frames, frame_mask), pitch_true, controls[0])
-        power = self.energy(
-            *self._level(self.energy.level, states, token_mask, frames, frame_mask), energy_true, controls[1]
-        )
+        pitch = self.pitch(*levels[self.pitch.level], pitch_true, controls[0])
+        power = self.energy(*levels[self.energy.level], energy_true, controls[1])
         for level, embedded in ((self.pitch.level, pitch.embedded), (self.energy.level, power.embedded)):
-            frames = frames + (embedded if level == "frame" else expand(embedded, durations, frame_mask.shape[1]))
+            frames = frames + (embedded if level == "frame" else expand(embedded, durations, n_frames))
         decoded = self.mel_project(self.decoder(frames, frame_mask)).float()
         mel = decoded * self.mel_deviation + self.mel_mean
         mel = mel.masked_fill(~frame_mask.unsqueeze(-1), 0.0)
         return Prediction(mel, lengths, durations, log_durations, pitch, power)
-
-    @staticmethod
-    def _level(
-        level: str, states: Tensor, token_mask: Tensor, frames: Tensor, frame_mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        return (frames, frame_mask) if level == "frame" else (states, token_mask)

@@ -54,7 +54,9 @@ def _arrays(rng: np.random.Generator, durations: np.ndarray) -> dict[str, np.nda
     f0 = 150 + 50 * np.sin(np.arange(n_frames) / 3)
     f0[token % 3 == 1] = 0
     return {
-        "mel": (np.sin(token[:, None] + np.arange(N_MELS)) * 2 - 5 + rng.normal(0, 0.05, (n_frames, N_MELS))).astype("f4"),
+        "mel": (np.sin(token[:, None] + np.arange(N_MELS)) * 2 - 5 + rng.normal(0, 0.05, (n_frames, N_MELS))).astype(
+            "f4"
+        ),
         "f0_hz": f0.astype("f4"),
         "energy": (20 + 10 * np.cos(token) + rng.normal(0, 1, n_frames)).astype("f4"),
         "durations": durations.astype(np.int32),

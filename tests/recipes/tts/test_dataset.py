@@ -69,7 +69,9 @@ def test_a_batch_holds_what_was_stored(artifacts: tuple[Path, Path]) -> None:
         np.testing.assert_array_equal(batch.mel[row, :n_frames], arrays["mel"])
         assert batch.variances.durations[row, :n_tokens].tolist() == arrays["durations"].tolist()
         assert ENGLISH_SYMBOLS.decode(batch.tokens[row, :n_tokens].tolist()) == tokens.meta(id_)["symbols"]
-        np.testing.assert_allclose(batch.variances.pitch_hz[row, :n_frames], interpolate_unvoiced(arrays["f0_hz"]), rtol=1e-6)
+        np.testing.assert_allclose(
+            batch.variances.pitch_hz[row, :n_frames], interpolate_unvoiced(arrays["f0_hz"]), rtol=1e-6
+        )
         assert batch.variances.voiced[row, :n_frames].tolist() == (arrays["f0_hz"] > 0).tolist()
         np.testing.assert_array_equal(batch.variances.energy[row, :n_frames], arrays["energy"])
         assert not batch.mel[row, n_frames:].any() and not batch.tokens[row, n_tokens:].any()

@@ -38,10 +38,15 @@ def losses_by_hand(prediction: Prediction, batch: Batch, data: TtsDataset, kind:
     stats = data.statistics
     wavelet: list[float] = []
     statistics: list[list[float]] = []
-    for row, (n_frames, n_tokens) in enumerate(zip(batch.mel_lengths.tolist(), batch.token_lengths.tolist(), strict=True)):
+    for row, (n_frames, n_tokens) in enumerate(
+        zip(batch.mel_lengths.tolist(), batch.token_lengths.tolist(), strict=True)
+    ):
         mel += (prediction.mel[row, :n_frames] - batch.mel[row, :n_frames]).abs().flatten().tolist()
         frames = batch.variances.durations[row, :n_tokens]
-        duration += [(p - math.log(d + 1)) ** 2 for p, d in zip(prediction.log_durations[row].tolist(), frames.tolist(), strict=False)]
+        duration += [
+            (p - math.log(d + 1)) ** 2
+            for p, d in zip(prediction.log_durations[row].tolist(), frames.tolist(), strict=False)
+        ]
         valid = range(n_frames) if kind != "small" else [t for t in range(n_tokens) if frames[t] > 0]
         for t in valid:
             spoken = float(batch.variances.energy[row, t] - stats.energy_mean) / stats.energy_deviation

@@ -1,0 +1,88 @@
+"""RESULTS.md: a run's section is replaced in its place, everything else stays."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from recipes.tts.common.results import METRICS
+from recipes.tts.common.score import summarise
+from recipes.tts.common.table import Section, update_table
+
+
+def section(label: str, value: str = "1.0") -> Section:
+    return Section(label, ["system", "MCD"], [["all", value], ["copy", "0.5"]], [("seed", "1234"), ("data", "5 min")])
+
+
+def parse(text: str) -> dict[str, list[list[str]]]:
+    """The tables of a Markdown file by heading, by a reader that knows nothing of the writer."""
+    tables: dict[str, list[list[str]]] = {}
+    for line in text.splitlines():
+        if line.startswith("## "):
+            rows = tables[line[3:]] = []
+        elif line.startswith("|") and not re.fullmatch(r"[|\s:-]+", line):
+            rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return tables
+
+
+def test_a_section_is_a_heading_a_table_and_facts() -> None:
+    text = update_table("", "Results: toy", section("small"))
+    assert text.startswith("# Results: toy\n")
+    assert parse(text) == {"small": [["system", "MCD"], ["all", "1.0"], ["copy", "0.5"]]}
+    assert "- seed: 1234\n- data: 5 min\n" in text and text.endswith("\n")
+
+
+def test_repeating_a_run_changes_nothing() -> None:
+    once = update_table("", "t", section("small"))
+    assert update_table(once, "t", section("small")) == once
+
+
+def test_a_run_is_replaced_in_its_place_and_the_others_stay() -> None:
+    text = ""
+    for label in ("small", "paper", "tiny"):
+        text = update_table(text, "t", section(label))
+    changed = update_table(text, "t", section("paper", "9.9"))
+    assert list(parse(changed)) == ["small", "paper", "tiny"]
+    assert parse(changed)["paper"][1] == ["all", "9.9"]
+    assert changed == text.replace(section("paper").to_markdown(), section("paper", "9.9").to_markdown())
+    assert changed.count("## ") == 3
+
+
+def test_labels_that_begin_alike_are_different_runs() -> None:
+    text = update_table(update_table("", "t", section("small")), "t", section("small 2"))
+    assert list(parse(text)) == ["small", "small 2"]
+
+
+def test_a_bar_in_a_cell_does_not_split_it() -> None:
+    text = update_table("", "t", Section("a", ["x", "y"], [["this | that", "1"]], []))
+    assert parse(text)["a"][1] == ["this \\| that", "1"]
+
+
+def row(mcd: float, cents: float | None, heard: str | None = None) -> dict[str, Any]:
+    figures = {"mcd_dtw_db": mcd, "f0_rmse_cents": cents}
+    made: dict[str, Any] = {system: dict(figures) for system in ("copy", "true_durations", "predicted")}
+    made["text"] = "one two"
+    if heard is not None:
+        made["heard"] = {name: heard for name in ("recording", "copy", "true_durations", "predicted")}
+    return made
+
+
+def test_scores_are_means_of_what_was_measured() -> None:
+    summary = summarise([row(4.0, 100.0), row(6.0, None)])
+    assert summary["utterances"] == 2
+    assert summary["predicted"] == {"mcd_dtw_db": 5.0, "f0_rmse_cents": 100.0}
+    assert summarise([row(4.0, None)])["predicted"]["f0_rmse_cents"] is None
+
+
+def test_word_errors_are_pooled() -> None:
+    summary = summarise([row(1, 1, "one two"), row(1, 1, "won")])
+    assert summary["predicted"]["word_error_rate"] == pytest.approx(2 / 4)
+    assert summary["recording"] == {"word_error_rate": pytest.approx(2 / 4)}
+
+
+def test_every_column_has_its_own_name_and_unit() -> None:
+    titles = [title for _, title, _ in METRICS]
+    assert len(set(titles)) == len(titles)
+    assert [form.format(0.1234) for key, _, form in METRICS if key == "word_error_rate"] == ["12.3%"]
