@@ -73,7 +73,8 @@ def _align_corpus(
     found = read_corpus(corpus, source)
     unusable = [Failure(p.id, str(p)) for p in found.problems if p.severity is Severity.ERROR]
     rows = [(utterance.id, utterance.text, utterance.audio_path) for utterance in found.utterances]
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("aligning", total=len(rows))
         failures = align_corpus(rows, out, options, jobs, lexicon, lambda: bar.advance(task))
     lines = [json.dumps({"id": f.id, "reason": f.reason}, ensure_ascii=False) for f in unusable + failures]

@@ -107,8 +107,20 @@ def _invoke(name: str, arguments: list[str]) -> int:
         app.add_typer(target, name=name, help=COMMANDS[name].help)
     else:
         app.command(name)(target)
-    typer.main.get_command(app).main(args=[name, *arguments], prog_name="speechkd")
-    return 0
+    wrong_call = typer.BadParameter.__mro__[1]  # what typer raises for every wrong call; it has no public name
+    try:
+        code = typer.main.get_command(app).main([name, *arguments], prog_name="speechkd", standalone_mode=False)
+    except wrong_call as error:
+        return _wrong_call(name, error.format_message())
+    return code if isinstance(code, int) else 0
+
+
+def _wrong_call(name: str, text: str) -> int:
+    """One line for an option or argument that cannot be; the help page for a command called without any."""
+    if "\n" not in text:
+        raise UsageError(text.rstrip("."), todo=f"Type: speechkd {name} --help")
+    print(text, file=sys.stderr)
+    return UsageError.exit_code
 
 
 def _no_options() -> None:

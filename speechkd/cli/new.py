@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import sys
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -34,13 +36,15 @@ def new(
     # JSON strings are YAML strings too, whatever the path holds.
     values = {
         "name": json.dumps(name),
-        "corpus": json.dumps(str(corpus.absolute()), ensure_ascii=False),
+        "corpus": json.dumps(os.path.abspath(corpus), ensure_ascii=False),
         "base": json.dumps(_base_config(conf.parent), ensure_ascii=False),
         "run_dir": json.dumps(os.path.relpath(run_dir, conf.parent.absolute()), ensure_ascii=False),
     }
     conf.write_text(Template(_template("fastspeech2.yaml.txt")).substitute(values), encoding="utf-8")
     script = target / "run.sh"
-    script.write_text(_template("run.sh.txt"), encoding="utf-8")
+    # The program that made the experiment runs it, wherever the folder lies; a .venv of the project goes first.
+    program = shlex.quote(str(Path(sys.executable).parent))
+    script.write_text(_template("run.sh.txt").replace("@BIN@", program), encoding="utf-8")
     script.chmod(0o755)
     typer.echo(f"{conf}: look through it, then type: {script}")
 

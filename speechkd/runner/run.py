@@ -72,14 +72,23 @@ def run_recipe(recipe: Recipe, cfg: Any, options: RunOptions | None = None, cons
             reporter.line(_announce(survey.statuses[stage.name], options.force, options.dry_run))
         return
     with contextlib.ExitStack() as stack:
-        with resource_errors(survey.folder.path):
-            survey.folder.path.mkdir(parents=True, exist_ok=True)
+        _make_run_dir(survey.folder.path)
         stack.enter_context(run_lock(survey.folder.path))
         stack.enter_context(_terminable())
         _sweep(survey.folder.path)
         _store_config(survey.folder.path, cfg)
         for stage in selected:
             _bring_up_to_date(survey, stage, options, reporter)
+
+
+def _make_run_dir(path: Path) -> None:
+    with resource_errors(path):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
+            why = "a file is in the way" if not isinstance(error, FileNotFoundError) else str(error.strerror)
+            todo = "Choose another folder: --set run.dir=FOLDER"
+            raise ResourceError("the run folder cannot be made", where=str(path), why=why, todo=todo) from error
 
 
 def _select(recipe: Recipe, options: RunOptions) -> list[Stage]:

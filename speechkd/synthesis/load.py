@@ -104,7 +104,8 @@ def _vocoder_of(manifest: VoiceManifest, folder: Path) -> Vocoder:
         why = f"the vocoder makes {part.config.hop_samples} samples of {part.config.n_mels} mels per frame, not {shape}"
         raise ArtifactError("the vocoder does not fit the mel preset", where=str(folder), why=why)
     try:
-        return HifiGanVocoder(build_generator(part.config, _weights(path), str(path)), manifest.mel.preset)
+        generator = build_generator(part.config, _weights(path), str(path))
+        return HifiGanVocoder(generator, manifest.mel.preset, part.level_db)
     except SpeechkdError as error:
         raise ArtifactError("the vocoder cannot be used", where=str(path), why=str(error)) from error
 

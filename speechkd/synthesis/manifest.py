@@ -46,6 +46,7 @@ class HifiGanPart(_Part):
 
     type: Literal["hifigan"] = "hifigan"
     config: HifiGanConfig
+    level_db: float = 0.0
 
 
 class MelPart(_Part):

@@ -86,7 +86,7 @@ def _check_fit(acoustic: nn.Module, vocoder: Vocoder, n_symbols: int, preset: Me
 
 def _vocoder_part(vocoder: Vocoder) -> GriffinLimPart | HifiGanPart:
     if isinstance(vocoder, HifiGanVocoder):
-        return HifiGanPart(config=vocoder.generator.config)
+        return HifiGanPart(config=vocoder.generator.config, level_db=vocoder.level_db)
     if isinstance(vocoder, GriffinLim):
         return GriffinLimPart(n_iter=vocoder.n_iter)
     raise ConfigError(f"a {type(vocoder).__name__} cannot be packed", todo="Use HiFi-GAN or Griffin-Lim")

@@ -221,7 +221,7 @@ def test_locate_corpus(server: Server, tmp_path: Path) -> None:
         locate_corpus("mine", tmp_path / "none", tmp_path)
     with pytest.raises(DataError, match="no download is known"):
         locate_corpus("mine", None, tmp_path)
-    with pytest.raises(DataError, match="speechkd data download mine"):
+    with pytest.raises(DataError, match="out to download mine"):
         locate_corpus("mine", tmp_path / "none", tmp_path, Archive(server.url, SHA, len(BODY), "c"))
     server.replies = [good]
     with pytest.raises(DataError, match="Broken archive"):  # the bytes are as promised, but no archive

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -276,7 +277,7 @@ def test_an_epoch_is_every_item_once_also_when_batches_are_accumulated(tmp_path:
         task = ToyTask()
         how = options(max_steps=3 * steps_per_epoch, schedule=NoamSchedule(warmup_steps=2), accumulate=accumulate)
         fit(task, how, tmp_path / str(accumulate), Recorder())
-        epochs = [sum(task.loaded[i : i + 4], []) for i in range(0, 12, 4)]
+        epochs = [list(itertools.chain(*task.loaded[i : i + 4])) for i in range(0, 12, 4)]
         assert len(task.loaded) == 12 and all(sorted(epoch) == ITEMS for epoch in epochs)
         assert epochs[0] != epochs[1]
 

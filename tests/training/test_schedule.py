@@ -24,7 +24,8 @@ def test_noam_is_vaswanis_formula_over_its_peak(step: int) -> None:
 
 
 def test_the_published_peak_is_that_of_the_paper_configuration() -> None:
-    assert 256**-0.5 * 4000**-0.5 == pytest.approx(9.88e-4, rel=1e-3)
+    peak = 256**-0.5 * 4000**-0.5
+    assert peak == pytest.approx(9.88e-4, rel=1e-3)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -100,9 +101,20 @@ class TtsDataset:
             pitch_statistics=np.asarray([(contour.mean - mean) / deviation, contour.deviation / deviation]),
         )
 
+    def stretch(self, id_: str, draw: random.Random) -> Example:
+        """A random stretch of an utterance's words, with the pause after its last word."""
+        example = self.example(id_)
+        ends = pause_places(self.tokens.meta(id_)["word_index"])
+        first, last = sorted(draw.choices(range(len(ends) - 1), k=2))
+        # The first stretch begins with the utterance, any other after a pause.
+        return cut(example, 0 if first == 0 else ends[first] + 1, ends[last + 1] + 1)
+
     def batch(self, ids: Sequence[str]) -> Batch:
-        """The padded batch of these utterances."""
-        examples = [self.example(id_) for id_ in ids]
+        """The padded batch of these utterances, whole."""
+        return self.collate(ids, [self.example(id_) for id_ in ids])
+
+    def collate(self, ids: Sequence[str], examples: Sequence[Example]) -> Batch:
+        """Pad examples into a batch."""
         wavelets = [e.wavelet for e in examples if e.wavelet is not None]
         return Batch(
             ids=list(ids),
@@ -132,6 +144,33 @@ def token_means(values: Array, durations: Array) -> npt.NDArray[np.float64]:
     means = (sums[ends] - sums[starts]) / np.maximum(durations, 1)
     filled = np.flatnonzero(durations > 0)
     return np.interp(np.arange(len(durations)), filled, means[filled])
+
+
+def pause_places(word_index: Sequence[int]) -> list[int]:
+    """Where the tokens stand that belong to no word: the start, and one pause after every word."""
+    return [place for place, word in enumerate(word_index) if word < 0]
+
+
+def cut(example: Example, start: int, end: int) -> Example:
+    """Tokens start..end of an example, with their frames; the whole example if the stretch has no frames."""
+    first, last = int(example.durations[:start].sum()), int(example.durations[:end].sum())
+    if first == last:
+        return example
+    n_frames = len(example.mel)
+
+    def part(values: Array) -> Array:
+        return values[first:last] if len(values) == n_frames else values[start:end]
+
+    return replace(
+        example,
+        tokens=example.tokens[start:end],
+        durations=example.durations[start:end],
+        mel=example.mel[first:last],
+        pitch_hz=part(example.pitch_hz),
+        voiced=part(example.voiced),
+        energy=part(example.energy),
+        wavelet=None if example.wavelet is None else example.wavelet[first:last],
+    )
 
 
 def _pad(rows: Sequence[Array]) -> Tensor:

@@ -46,7 +46,7 @@ def run(cfg: Any, ctx: Context) -> None:
     manifest, features = Manifest.read(ctx.input("manifest")), ItemStore(ctx.input("features"))
     tokens = ItemStore(ctx.input("tokens"))
     symbols = SymbolTable.from_json(json.loads((ctx.input("tokens") / "symbols.json").read_text(encoding="utf-8")))
-    vocoder = load_vocoder(cfg.vocoder, cfg.audio.mel, fetch_files)
+    vocoder = load_vocoder(cfg.vocoder, cfg.audio.mel, fetch_files, cfg.audio.vocoder_level_db)
     speaker = Speaker(load_model(ctx.input("model")), vocoder, symbols, mel_preset(cfg.audio.mel))
     out = ctx.output("samples")
     for system in SYSTEMS:

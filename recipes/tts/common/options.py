@@ -69,6 +69,9 @@ class AudioSection(Config):
         "hifigan_22k", description="name of the mel preset; must be the vocoder's"
     )
     loudness_dbfs: float | None = Field(-20.0, le=-10, ge=-50, description="speech level; null leaves recordings alone")
+    vocoder_level_db: float = Field(
+        0.0, ge=-40, le=40, description="HiFi-GAN is fed mels shifted by this, and its samples are shifted back"
+    )
 
 
 class FeaturesSection(Config):

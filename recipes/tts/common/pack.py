@@ -23,7 +23,7 @@ def run(cfg: Any, ctx: Context) -> None:
         ctx.output("voice"),
         name=cfg.pack.name,
         acoustic=load_model(ctx.input("model")),
-        vocoder=load_vocoder(cfg.vocoder, cfg.audio.mel, fetch_files),
+        vocoder=load_vocoder(cfg.vocoder, cfg.audio.mel, fetch_files, cfg.audio.vocoder_level_db),
         symbols=symbols,
         mel_preset_name=cfg.audio.mel,
         card=card(cfg, scores),

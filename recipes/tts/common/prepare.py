@@ -29,7 +29,8 @@ def run(cfg: Any, ctx: Context) -> None:
     with ctx.progress(len(corpus.utterances), "checking recordings") as bar:
         report = validate_corpus(corpus, jobs=ctx.jobs, on_done=bar.advance)
     report.write_json(out / "report.json")
-    ctx.log.info("%s", report.to_text(max_lines=40))
+    for line in report.to_text(max_lines=40).splitlines():
+        ctx.log.info("%s", line)
     report.raise_errors()
     write_manifests(corpus, out)
     texts = {utterance.id: utterance.text for utterance in corpus.utterances}

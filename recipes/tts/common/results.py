@@ -26,8 +26,9 @@ METRICS = (
     ("mel_l1", "mel L1", "{:.3f}"),
     ("word_error_rate", "word errors", "{:.1%}"),
 )
+VOCODERS = {"griffinlim": "Griffin-Lim", "hifigan": "HiFi-GAN"}
 # The sections that a result depends on; where things lie is not among them.
-DIGESTED = ("split", "text", "audio", "align", "features", "model", "train", "score")
+DIGESTED = ("split", "text", "audio", "align", "features", "model", "augment", "train", "score")
 NAMES = {
     RECORDING: "the recordings themselves",
     COPY: "copy synthesis (vocoder on true mels)",
@@ -61,8 +62,9 @@ def results_section(cfg: Any, ctx: Context) -> Section:
         [f"given, not measured here: {each.label} ({each.budget})", *_cells(each.model_dump())]
         for each in cfg.results.references
     ]
-    header = [f"{cfg.results.label}, {scores['utterances']} held-out utterances", *(title for _, title, _ in METRICS)]
-    return Section(cfg.results.label, header, rows + references, _facts(cfg, ctx, timing))
+    label = f"{cfg.results.label}, {VOCODERS[cfg.vocoder.type]}"
+    header = [f"{scores['utterances']} held-out utterances", *(title for _, title, _ in METRICS)]
+    return Section(label, header, rows + references, _facts(cfg, ctx, timing))
 
 
 def _cells(values: dict[str, Any]) -> list[str]:

@@ -43,7 +43,7 @@ def align(cfg: Any, ctx: Context) -> None:
 @stage(
     inputs=("manifest", "tokens", "alignment"),
     outputs=("features",),
-    uses=("corpus.name", "audio", "features", "run.max_errors"),
+    uses=("corpus.name", "audio.mel", "audio.loudness_dbfs", "features", "run.max_errors"),
     external=("corpus.dir",),
 )
 def extract(cfg: Any, ctx: Context) -> None:
@@ -77,7 +77,7 @@ def score(cfg: Any, ctx: Context) -> None:
 @stage(
     inputs=("tokens", "model", "scores"),
     outputs=("voice",),
-    uses=("recipe", "pack", "audio.mel", "vocoder", "text", "corpus", "train"),
+    uses=("recipe", "pack", "audio.mel", "audio.vocoder_level_db", "vocoder", "text", "corpus", "train"),
     external=("text.lexicon",),
 )
 def pack(cfg: Any, ctx: Context) -> None:
@@ -91,7 +91,7 @@ def pack(cfg: Any, ctx: Context) -> None:
     inputs=("manifest", "tokens", "alignment", "features", "model", "samples", "timing", "scores", "voice"),
     outputs=(Output("results", volatile=True),),
     uses=(
-        *("recipe", "corpus", "split", "text", "audio", "align", "features", "model", "train", "vocoder", "score"),
+        *("recipe", "corpus", "split", "text", "audio", "align", "features", "model", "augment", "train", "vocoder", "score"),
         "results",
     ),
 )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from recipes.tts.common.dataset import Batch, TtsDataset, frame_mask, mean_of, token_mask
+from recipes.tts.common.dataset import Batch, Example, TtsDataset, frame_mask, mean_of, token_mask
 from speechkd.data.batching import plan_batches
 from speechkd.features.statistics import Statistics
 from speechkd.losses.masked import masked_bce, masked_l1, masked_mse
 from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction
+from speechkd.training.seeds import derive_seed
 
 VALID_BATCH_FRAMES = 12000
 
@@ -26,20 +28,29 @@ class FastSpeech2Task:
         train_ids: Sequence[str],
         valid_ids: Sequence[str],
         batch_frames: int,
+        crop: float = 0.0,
     ) -> None:
         self.model: nn.Module = model
         self.dataset = dataset
         self.batch_frames = batch_frames
+        self.crop = crop
+        self.place = (0, 0)
         self.lengths = dataset.n_frames(train_ids)
         self.valid = plan_batches(dataset.n_frames(valid_ids), VALID_BATCH_FRAMES, seed=0, epoch=0)
 
     def epoch(self, seed: int, epoch: int) -> Sequence[Sequence[str]]:
         """Bucketed batches of one epoch."""
+        self.place = (seed, epoch)
         return plan_batches(self.lengths, self.batch_frames, seed, epoch)
 
     def load(self, ids: Sequence[str]) -> Batch:
-        """A padded batch."""
-        return self.dataset.batch(ids)
+        """A padded batch; some of its utterances are cut, by a draw that depends on seed, epoch and utterance alone."""
+        return self.dataset.collate(ids, [self._example(id_) for id_ in ids])
+
+    def _example(self, id_: str) -> Example:
+        seed, epoch = self.place
+        draw = random.Random(derive_seed(seed, epoch=epoch, purpose=f"crop {id_}"))
+        return self.dataset.stretch(id_, draw) if draw.random() < self.crop else self.dataset.example(id_)
 
     def losses(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """The five terms; their sum is the loss."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -32,25 +33,35 @@ class Vocoder(Protocol):
 
 
 class HifiGanVocoder:
-    """A HiFi-GAN generator as a vocoder."""
+    """A HiFi-GAN generator as a vocoder.
 
-    def __init__(self, generator: HifiGan, mel_preset_name: str) -> None:
+    `level_db`: it hears mels that much louder than they are, and its samples are made that much softer. A generator
+    is at its best at the level, over the noise floor, of the recordings that it was trained on.
+    """
+
+    def __init__(self, generator: HifiGan, mel_preset_name: str, level_db: float = 0.0) -> None:
         self.generator = generator
         self.mel_preset_name = mel_preset_name
+        self.level_db = level_db
 
     @torch.inference_mode()
     def __call__(self, mel: Tensor) -> Tensor:
         """mel: (B, frames, n_mels), natural log, to samples (B, frames * hop)."""
-        samples: Tensor = self.generator(mel.transpose(1, 2))
-        return samples
+        shift = self.level_db / 20.0 * math.log(10.0)
+        samples: Tensor = self.generator(mel.transpose(1, 2) + shift)
+        return samples * math.exp(-shift)
 
 
 def load_vocoder(
-    options: GriffinLimOptions | HifiGanOptions, mel_preset_name: str, fetch: Fetch | None = None
+    options: GriffinLimOptions | HifiGanOptions,
+    mel_preset_name: str,
+    fetch: Fetch | None = None,
+    level_db: float = 0.0,
 ) -> Vocoder:
     """The vocoder that `options` name, for mels of the preset `mel_preset_name`.
 
-    `fetch` brings files of the hub (speechkd.hub.fetch.fetch_files); without it only local vocoders load.
+    `fetch` brings files of the hub (speechkd.hub.fetch.fetch_files); without it only local vocoders load. `level_db`
+    is HiFi-GAN's; Griffin-Lim makes the same samples at every level.
     Raises ConfigError for a vocoder of another mel preset, naming both; DataError for unusable weights.
     """
     preset = mel_preset(mel_preset_name)
@@ -65,7 +76,7 @@ def load_vocoder(
         where = f"{options.hub}@{options.revision}"
         generator, mel = load_generator_files(_fetched(options, fetch), where)
     require_same_mel(mel, preset, where)
-    return HifiGanVocoder(generator, mel_preset_name)
+    return HifiGanVocoder(generator, mel_preset_name, level_db)
 
 
 def _fetched(options: HifiGanOptions, fetch: Fetch | None) -> Sequence[Path]:

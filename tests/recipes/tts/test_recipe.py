@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import subprocess
 import sys
@@ -51,7 +52,8 @@ def test_every_corpus_has_its_run_script(path: Path) -> None:
 def test_the_papers_sizes_schedule_and_inputs(tmp_path: Path) -> None:
     """FastSpeech 2 (ICLR 2021), sections 2 and 3.1."""
     (tmp_path / "paper.yaml").write_text(
-        f"base: {ROOT}/recipes/tts/fastspeech2/conf/paper.yaml\nrun: {{dir: run}}\ncorpus: {{name: mini}}\npack: {{name: x}}\n"
+        f"base: {ROOT}/recipes/tts/fastspeech2/conf/paper.yaml\n"
+        "run: {dir: run}\ncorpus: {name: mini}\npack: {name: x}\n"
     )
     cfg: Any = load_config(tmp_path / "paper.yaml", RECIPE.config)
     model, train = cfg.model, cfg.train
@@ -151,7 +153,7 @@ def test_a_second_run_executes_nothing(bench: Bench) -> None:
 def test_nobody_is_lost_on_the_way(bench: Bench) -> None:
     splits = bench.json("manifest/splits.json")
     assert {name: len(ids) for name, ids in splits.items()} == {"train": 7, "valid": 1, "test": 2}
-    everyone = sorted(sum(splits.values(), []))
+    everyone = sorted(itertools.chain(*splits.values()))
     assert everyone == [f"MINI-{number:03d}" for number in range(1, N_UTTERANCES + 1)]
     for artifact in ("tokens", "alignment", "features"):
         store = ItemStore(bench.run_dir / artifact)
@@ -270,7 +272,7 @@ def test_the_same_run_again_gives_the_same_bytes(bench: Bench, tmp_path: Path) -
 
 
 def test_mistakes_are_named_before_anything_runs(bench: Bench) -> None:
-    with pytest.raises(ConfigErrors, match="model.pitch.level"):
+    with pytest.raises(ConfigErrors, match=r"model\.pitch\.level"):
         bench.cfg("model.pitch={target: cwt, level: phoneme}")
     with pytest.raises(ConfigErrors, match="mini corpus"):
         bench.cfg("corpus.dir=/tmp")

@@ -65,7 +65,7 @@ def row(mcd: float, cents: float | None, heard: str | None = None) -> dict[str, 
     made: dict[str, Any] = {system: dict(figures) for system in ("copy", "true_durations", "predicted")}
     made["text"] = "one two"
     if heard is not None:
-        made["heard"] = {name: heard for name in ("recording", "copy", "true_durations", "predicted")}
+        made["heard"] = dict.fromkeys(("recording", "copy", "true_durations", "predicted"), heard)
     return made
 
 
