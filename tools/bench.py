@@ -126,6 +126,7 @@ class TrainingSpeed:
     """Valid mel frames per second of each measured step, and what they were measured with."""
 
     frames_per_s: list[float]
+    frames_per_core_s: float
     cores_used: float
     parameters: int
     device: str
@@ -143,6 +144,7 @@ class TrainingSpeed:
             f"precision  {self.precision}{self.precision_note}",
             f"speed      {median:,.0f} mel frames/s (median of {len(rates)} steps; {min(rates):,.0f} to "
             f"{max(rates):,.0f}), {median / 86.13:,.0f} times real time",
+            f"by CPU     {self.frames_per_core_s:,.0f} mel frames per second of one core's time",
         ]
         return lines + ([verdict(median, TRAIN_TARGET, "frames/s")] if preset == "paper" else [])
 
@@ -169,6 +171,7 @@ def measure_training(preset: str, steps: int, warm_up: int, utterances: int, ove
     frames, clock = _count_frames(task), StepClock()
     with tempfile.TemporaryDirectory(prefix="speechkd_bench_") as work:
         fit(task, options, Path(work), clock)
+    cpu_s = clock.cpu_s[-1] - clock.cpu_s[warm_up - 1]
     # Time runs from the end of the step before; the first step has none.
     rates = [n / s for n, s in zip(frames[1:], _differences(clock.wall_s), strict=True)][warm_up - 1 :]
     device = resolve_device(options.device)
@@ -176,7 +179,8 @@ def measure_training(preset: str, steps: int, warm_up: int, utterances: int, ove
     lacking = device == "cpu" and options.precision == "auto" and not cpu_has_bf16()
     return TrainingSpeed(
         rates,
-        (clock.cpu_s[-1] - clock.cpu_s[warm_up - 1]) / (clock.wall_s[-1] - clock.wall_s[warm_up - 1]),
+        sum(frames[warm_up:]) / cpu_s,
+        cpu_s / (clock.wall_s[-1] - clock.wall_s[warm_up - 1]),
         sum(p.numel() for p in model.parameters()),
         device_name(device),
         precision,

@@ -172,29 +172,31 @@ def test_one_fault_of_a_corpus_stops_the_run(call: Run, corpus: Path, conf: str,
     assert [line for line in ended.out.splitlines() if where in line and what in line]
 
 
-def test_all_faults_of_a_corpus_are_told_in_one_pass(run: Run, corpus: Path, conf: str, tmp_path: Path) -> None:
+def test_all_faults_of_a_corpus_are_told_in_one_pass(
+    run: Run, call: Run, corpus: Path, conf: str, tmp_path: Path
+) -> None:
     for spoil, _, _ in FAULTS.values():
         spoil(corpus)
     ended = run("run", conf, "--jobs", "1")
     ended.complains(3, "5 errors in the corpus", "and 4 more")
     assert published(tmp_path / "run") == []
     told = (tmp_path / "run" / "logs" / "01_prepare.log").read_text(encoding="utf-8")
-    listed = run("data", "validate", "corpus", "--json", "report.json")
+    listed = call("data", "validate", "corpus", "--json", "report.json")
     assert (listed.code, listed.err) == (3, "")
     for _, where, what in FAULTS.values():
         assert any(where in line and what in line for line in told.splitlines())
         assert any(where in line and what in line for line in listed.out.splitlines())
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["counts"]["error"] == len(FAULTS)
-    assert "failed: " in run("run", conf, "--list").out.splitlines()[0]
+    assert "failed: " in call("run", conf, "--list").out.splitlines()[0]
 
 
-def test_a_corrected_corpus_goes_on(run: Run, corpus: Path, conf: str, tmp_path: Path) -> None:
+def test_a_corrected_corpus_goes_on(call: Run, corpus: Path, conf: str, tmp_path: Path) -> None:
     sound = (corpus / "metadata.csv").read_bytes()
     empty_text(corpus)
-    assert run("run", conf, "--stop-stage", "prepare").code == 3
+    assert call("run", conf, "--stop-stage", "prepare").code == 3
     (corpus / "metadata.csv").write_bytes(sound)
-    assert run("run", conf, "--stop-stage", "prepare").code == 0
+    assert call("run", conf, "--stop-stage", "prepare").code == 0
     assert published(tmp_path / "run") == ["manifest", "prepare.json"]
 
 
@@ -245,8 +247,8 @@ def test_mistakes_in_a_setting(call: Run, conf: str, setting: str, words: tuple[
     assert not (tmp_path / "run").exists()
 
 
-def test_several_mistakes_are_told_at_once_one_per_line(run: Run, conf: str, tmp_path: Path) -> None:
-    ended = run("run", conf, "--set", "train.sede=1", "--set", "train.max_steps=x", "--set", "audio.mel=mine")
+def test_several_mistakes_are_told_at_once_one_per_line(call: Run, conf: str, tmp_path: Path) -> None:
+    ended = call("run", conf, "--set", "train.sede=1", "--set", "train.max_steps=x", "--set", "audio.mel=mine")
     assert ended.code == 2
     assert "Traceback" not in ended.err
     assert [line.split(": ")[1] for line in sorted(ended.err.splitlines())] == [

@@ -68,6 +68,7 @@ def test_training_counts_valid_frames_only(
     assert set(speed.frames_per_s) <= sums
     assert max(speed.frames_per_s) <= 1000
     assert speed.cores_used == 1.0
+    assert speed.frames_per_core_s == pytest.approx(np.mean(speed.frames_per_s))
     assert "mel frames/s" in "\n".join(speed.lines(preset))
 
 
