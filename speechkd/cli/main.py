@@ -14,6 +14,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from typing import Any
 
 from speechkd.errors import ResourceError, SpeechkdError, UsageError, missing_extra
 
@@ -107,7 +109,8 @@ def _invoke(name: str, arguments: list[str]) -> int:
         app.add_typer(target, name=name, help=COMMANDS[name].help)
     else:
         app.command(name)(target)
-    wrong_call = typer.BadParameter.__mro__[1]  # what typer raises for every wrong call; it has no public name
+    # What typer raises for every wrong call; it has no public name.
+    wrong_call: Any = typer.BadParameter.__mro__[1]
     try:
         code = typer.main.get_command(app).main([name, *arguments], prog_name="speechkd", standalone_mode=False)
     except wrong_call as error:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, rfft
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[np.floating]
 
 FLOOR_HZ, CEIL_HZ = 71.0, 800.0
 CHANNELS_PER_OCTAVE = 2.0
@@ -29,7 +29,7 @@ _LEAST_INTERVALS = 3
 def dio(samples: Array, sample_rate: int, frame_period_ms: float) -> tuple[Array, Array]:
     """F0 in Hz, 0 where unvoiced, and times in seconds, of samples (T,): two arrays (1 + floor(T / period),)."""
     n_frames = 1 + int(1000.0 * len(samples) / sample_rate / frame_period_ms)
-    times_s = np.arange(n_frames) * frame_period_ms / 1000.0
+    times_s = np.arange(n_frames, dtype=np.float64) * (frame_period_ms / 1000.0)
     bands = [_band(filtered, sample_rate, times_s, top) for filtered, top in _filtered(samples, sample_rate)]
     candidates, scores = (np.stack(part) for part in zip(*bands, strict=True))
     best = candidates[scores.argmin(axis=0), np.arange(n_frames)]

@@ -12,8 +12,8 @@ from torch import nn
 
 from speechkd.audio.mel import MelPreset, mel_preset
 from speechkd.errors import ConfigError, UsageError
-from speechkd.models.vocoder.griffinlim import GriffinLim
 from speechkd.models.vocoder.files import shape_of
+from speechkd.models.vocoder.griffinlim import GriffinLim
 from speechkd.models.vocoder.load import HifiGanVocoder, Vocoder
 from speechkd.runner.digests import file_digest
 from speechkd.synthesis import manifest as files

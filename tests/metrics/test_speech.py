@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 import pytest
-from tests.conftest import shared_data
 
 from speechkd.errors import DataError, UsageError
 from speechkd.metrics.dtw import accumulate, euclidean_cost, warping_path
 from speechkd.metrics.speech import duration_mae_ms, mel_l1, speech_distance, trim_silence
+from tests.conftest import shared_data
 
 RATE = 22050
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")

@@ -19,7 +19,7 @@ def test_every_word_agrees_with_the_packages_own_reader() -> None:
         ours = lexicon.variants(word)
         if word not in PREFERRED_VARIANT:
             assert [list(phones) for phones in ours] == [
-                [phone for phone in phones[: phones.index("#")]] if "#" in phones else phones for phones in variants
+                list(phones[: phones.index("#")]) if "#" in phones else phones for phones in variants
             ], word
 
 

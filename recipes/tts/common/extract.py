@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ class Extraction:
 
     preset: MelPreset
     loudness_dbfs: float | None
-    f0_method: str
+    f0_method: Literal["dio", "harvest"]
 
 
 def run(cfg: Any, ctx: Context) -> None:

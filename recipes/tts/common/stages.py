@@ -91,7 +91,20 @@ def pack(cfg: Any, ctx: Context) -> None:
     inputs=("manifest", "tokens", "alignment", "features", "model", "samples", "timing", "scores", "voice"),
     outputs=(Output("results", volatile=True),),
     uses=(
-        *("recipe", "corpus", "split", "text", "audio", "align", "features", "model", "augment", "train", "vocoder", "score"),
+        *(
+            "recipe",
+            "corpus",
+            "split",
+            "text",
+            "audio",
+            "align",
+            "features",
+            "model",
+            "augment",
+            "train",
+            "vocoder",
+            "score",
+        ),
         "results",
     ),
 )

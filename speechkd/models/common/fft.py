@@ -91,8 +91,7 @@ class VariancePredictor(nn.Module):
         super().__init__()
         sizes = [channels] + [config.channels] * config.layers
         self.convs = nn.ModuleList(
-            nn.Conv1d(before, after, config.kernel, padding=config.kernel // 2)
-            for before, after in pairwise(sizes)
+            nn.Conv1d(before, after, config.kernel, padding=config.kernel // 2) for before, after in pairwise(sizes)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(config.channels) for _ in range(config.layers))
         self.dropout = nn.Dropout(config.dropout)

@@ -13,7 +13,8 @@ MONTHS = ("january", "february", "march", "april", "may", "june", "july", "augus
 _MONTH_OF = {name[:3].title(): name for name in MONTHS} | {"Sept": "september"} | {n.title(): n for n in MONTHS}
 _MONTH = rf"({one_of(_MONTH_OF)})\b\.?"
 _WEEKDAY_OF = {"Mon": "monday", "Tue": "tuesday", "Tues": "tuesday", "Wed": "wednesday", "Thu": "thursday",
-               "Thur": "thursday", "Thurs": "thursday", "Fri": "friday", "Sat": "saturday", "Sun": "sunday"}  # fmt: skip
+               "Thur": "thursday", "Thurs": "thursday", "Fri": "friday", "Sat": "saturday",
+               "Sun": "sunday"}  # fmt: skip
 _WEEKDAY = one_of(_WEEKDAY_OF)
 _DAY = r"(0?[1-9]|[12]\d|3[01])"
 _YEAR = r"(\d{4})"

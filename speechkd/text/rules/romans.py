@@ -7,8 +7,8 @@ from re import Match
 from speechkd.text.rules.numbers import cardinal, ordinal
 from speechkd.text.rules.rule import Rule, one_of
 
-RULERS = """Adrian Albert Alexander Alfonso Alphonse Benedict Boniface Carl Catherine Celestine Charles Christian Clement
-Constantine Edward Elizabeth Francis Frederick George Gregory Gustav Gustavus Harald Henry Innocent Ivan James Joao John
+RULERS = """Adrian Albert Alexander Alfonso Alphonse Benedict Boniface Carl Catherine Celestine Charles Christian
+Clement Constantine Edward Elizabeth Francis Frederick George Gregory Gustav Gustavus Harald Henry Innocent Ivan James Joao John
 Joseph Julius Juan Leo Leopold Louis Ludwig Margaret Mary Max Maximilian Mehmed Napoleon Nicholas Olav Otto Paul Peter
 Philip Philippe Pius Ptolemy Rameses Ramses Richard Robert Rudolf Selim Sixtus Stephen Suleiman Thomas Umberto Urban
 Victor Vittorio Wilhelm William Xerxes Darius Cleopatra""".split()

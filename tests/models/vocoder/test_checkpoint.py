@@ -7,7 +7,6 @@ import os
 
 import pytest
 import torch
-from tests.conftest import shared_data
 from torch import nn
 from torch.nn.utils import parametrizations, weight_norm
 
@@ -22,6 +21,7 @@ from speechkd.models.vocoder.griffinlim import GriffinLim
 from speechkd.models.vocoder.hifigan import HifiGan
 from speechkd.models.vocoder.load import load_vocoder
 from speechkd.models.vocoder.options import GriffinLimOptions, HifiGanOptions, VocoderOptions
+from tests.conftest import shared_data
 from tests.models.vocoder.test_hifigan import TINY1, TINY2
 
 TINY_MEL = MelShape(sample_rate=8000, n_fft=32, hop_samples=8, win_samples=32, n_mels=5, fmin_hz=0, fmax_hz=4000)

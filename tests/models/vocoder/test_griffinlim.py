@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import nnls
-from tests.conftest import shared_data
 
 from speechkd.audio.io import read_audio
 from speechkd.audio.mel import MEL_PRESETS, mel_basis, mel_spectrogram
 from speechkd.metrics.speech import mel_l1
 from speechkd.models.vocoder.griffinlim import GriffinLim, linear_from_mel
+from tests.conftest import shared_data
 
 PRESET = MEL_PRESETS["hifigan_22k"]
 

@@ -21,8 +21,8 @@ LJSPEECH_ARCHIVE = Archive(
 def read_ljspeech(folder: Path) -> Corpus:
     """Read a corpus folder. Nothing is decoded; `speechkd.data.validate.validate_corpus` does that.
 
-    The last column is the text. Recordings are `wavs/<id>.wav` or `.flac`. Lines that cannot be used are problems of the
-    result, not exceptions; raises `DataError` only without a readable `metadata.csv` or `wavs` folder.
+    The last column is the text. Recordings are `wavs/<id>.wav` or `.flac`. Lines that cannot be used are problems of
+    the result, not exceptions; raises `DataError` only without a readable `metadata.csv` or `wavs` folder.
     """
     table = folder / "metadata.csv"
     rows, problems = read_table(table)
