@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
@@ -266,7 +266,9 @@ def extract_in_parts(path: Path, how: Any, times: PartTimes) -> tuple[dict[str, 
     return {"mel": mel, "f0_hz": f0_hz, "energy": energy}, len(samples) / preset.sample_rate
 
 
-def measure_extraction(paths: Sequence[Path], f0_method: str, preset: str = "hifigan_22k") -> tuple[PartTimes, float]:
+def measure_extraction(
+    paths: Sequence[Path], f0_method: Literal["dio", "harvest"], preset: str = "hifigan_22k"
+) -> tuple[PartTimes, float]:
     """Time every recording on one thread, after a few to warm up; also returns the seconds of speech."""
     import torch
 

@@ -15,7 +15,6 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from typing import Any
 
 from speechkd.errors import ResourceError, SpeechkdError, UsageError, missing_extra
 

@@ -200,24 +200,21 @@ def test_without_a_whole_checkpoint_the_run_starts_over(tmp_path: Path) -> None:
     assert_same_run(resumed, whole, tmp_path)
 
 
-def test_best_weights_survive_a_kill_after_a_worse_validation(tmp_path: Path) -> None:
-    """`best` was overwritten after the newest checkpoint: the resumed run must not take it for its own."""
-    figures = [5.0, 1.0, 9.0, 8.0]
-
-    def task() -> ToyTask:
-        return ToyTask(figures)
-
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize(("figures", "best_step"), [([5.0, 1.0, 9.0, 8.0], 10), ([1.0, 5.0, 9.0, 8.0], 5)])
+def test_the_best_weights_survive_a_kill(tmp_path: Path, figures: list[float], best_step: int, lost: bool) -> None:
+    """`best` may be newer than the newest checkpoint, or, killed while it was replaced, not be there at all."""
     how = options(checkpoint_every_steps=8)
-    whole = fit(task(), how, tmp_path / "whole", Recorder())
+    whole = fit(ToyTask(figures), how, tmp_path / "whole", Recorder())
     with pytest.raises(Killed):
-        fit(
-            task(), how, tmp_path / "killed", Recorder(die_at=12)
-        )  # best of step 10 is written, step 8 is the checkpoint
-    again = task()
-    again.valid = again.valid[1:]
-    resumed = fit(again, how, tmp_path / "killed", Recorder())
+        fit(ToyTask(figures), how, tmp_path / "killed", Recorder(die_at=12))
+    if lost:
+        shutil.rmtree(tmp_path / "killed" / "best")
+    resumed = fit(
+        ToyTask(figures[1:]), how, tmp_path / "killed", Recorder()
+    )  # from step 8: one validation is behind it
     assert_same_run(resumed, whole, tmp_path)
-    assert (whole.progress.best, whole.progress.best_step) == (1.0, 10)
+    assert (whole.progress.best, whole.progress.best_step) == (1.0, best_step)
 
 
 def test_the_best_weights_are_those_of_the_best_validation(tmp_path: Path) -> None:

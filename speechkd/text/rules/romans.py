@@ -7,11 +7,12 @@ from re import Match
 from speechkd.text.rules.numbers import cardinal, ordinal
 from speechkd.text.rules.rule import Rule, one_of
 
-RULERS = """Adrian Albert Alexander Alfonso Alphonse Benedict Boniface Carl Catherine Celestine Charles Christian
-Clement Constantine Edward Elizabeth Francis Frederick George Gregory Gustav Gustavus Harald Henry Innocent Ivan James Joao John
-Joseph Julius Juan Leo Leopold Louis Ludwig Margaret Mary Max Maximilian Mehmed Napoleon Nicholas Olav Otto Paul Peter
-Philip Philippe Pius Ptolemy Rameses Ramses Richard Robert Rudolf Selim Sixtus Stephen Suleiman Thomas Umberto Urban
-Victor Vittorio Wilhelm William Xerxes Darius Cleopatra""".split()
+RULERS = """Adrian Albert Alexander Alfonso Alphonse Benedict Boniface Carl Catherine Celestine Charles
+Christian Clement Constantine Edward Elizabeth Francis Frederick George Gregory Gustav Gustavus
+Harald Henry Innocent Ivan James Joao John Joseph Julius Juan Leo Leopold Louis Ludwig Margaret Mary
+Max Maximilian Mehmed Napoleon Nicholas Olav Otto Paul Peter Philip Philippe Pius Ptolemy Rameses
+Ramses Richard Robert Rudolf Selim Sixtus Stephen Suleiman Thomas Umberto Urban Victor Vittorio
+Wilhelm William Xerxes Darius Cleopatra""".split()
 COUNTED = """War Chapter Part Volume Book Act Scene Section Article Appendix Phase Stage Type Title Bowl Grade
 Level Table Figure Episode Apollo Saturn Rocky Corps Division Group Symphony Olympiad""".split()
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}

@@ -81,12 +81,21 @@ def test_positions_are_those_of_vaswani() -> None:
             assert table[p, 2 * i + 1] == pytest.approx(math.cos(angle), abs=1e-5)
 
 
-def test_norms_come_after_the_residual() -> None:
-    """Whatever goes in, each step leaves with mean 0 and deviation 1: the norm is the last thing in a block."""
+def test_a_block_with_kernels_of_one_is_torchs_encoder_layer() -> None:
+    """Vaswani's layer, norms after the residuals, is the special case in which a convolution is a linear layer."""
+    ours = FftBlock(CHANNELS, FFT.model_copy(update={"conv_kernel": 1})).eval()
+    theirs = nn.TransformerEncoderLayer(CHANNELS, 2, 24, batch_first=True, norm_first=False).eval()
+    own = ours.state_dict()
+    names = {
+        "self_attn.in_proj_": "attention.project_in.", "self_attn.out_proj.": "attention.project_out.",
+        "linear1.": "feed_forward.expand.", "linear2.": "feed_forward.contract.",
+        "norm1.": "attention_norm.", "norm2.": "feed_forward_norm.",
+    }  # fmt: skip
+    copied = {f"{a}{kind}": own[f"{b}{kind}"] for a, b in names.items() for kind in ("weight", "bias")}
+    theirs.load_state_dict({name: value.squeeze(-1) for name, value in copied.items()})
     x, mask = padded_batch(0.0)
-    out = made("block")(100 * x + 5, mask)
-    torch.testing.assert_close(out.mean(dim=-1), torch.zeros(3, 11), atol=1e-5, rtol=0)
-    torch.testing.assert_close(out.std(dim=-1, correction=0), torch.ones(3, 11), atol=1e-2, rtol=0)
+    expected = theirs(x, src_key_padding_mask=~mask)
+    torch.testing.assert_close(ours(x, mask)[mask], expected[mask], atol=1e-5, rtol=1e-5)
 
 
 def test_a_convolution_reaches_half_its_kernel() -> None:
