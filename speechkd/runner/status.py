@@ -13,6 +13,9 @@ from speechkd.runner.records import OutputRecord, Plan, Record, RunFolder
 from speechkd.runner.slices import get_path, slice_leaves
 from speechkd.runner.stage import Recipe, Stage
 
+# More files than this say no more to a reader.
+_SHOWN_FILES = 3
+
 
 @dataclass(frozen=True)
 class StageStatus:
@@ -169,6 +172,9 @@ class Survey:
                 self.verify and file_digest(folder / name) != output.files[name].sha256
             ):
                 reasons.append(f"{where} changed")
+        if len(reasons) > _SHOWN_FILES:
+            left_out = len(reasons) - _SHOWN_FILES
+            return [*reasons[:_SHOWN_FILES], f"and {left_out} more files of {artifact}"]
         return reasons
 
 

@@ -7,6 +7,7 @@ resumed ends with the same bytes as one that was not.
 from __future__ import annotations
 
 import json
+import math
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -197,7 +198,7 @@ class _Run:
             figures = dict(self.task.validate(model, self.accelerator.device))
         self._row({"kind": "valid", "step": progress.step, "epoch": progress.epoch} | figures)
         figure = self._deciding(figures)
-        if progress.best is None or figure < progress.best:
+        if progress.best is None or math.isnan(progress.best) or figure < progress.best:
             progress.best, progress.best_step, progress.stale_validations = figure, progress.step, 0
             write_checkpoint(self.work / "best", {"model": dict(self.average or self._weights())}, Progress())
         else:

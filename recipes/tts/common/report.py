@@ -13,7 +13,7 @@ import numpy as np
 from recipes.tts.common.infer import COPY, PREDICTED, RECORDING, SYSTEMS, TRUE_DURATIONS
 from recipes.tts.common.manifest import Manifest
 from recipes.tts.common.table import Section
-from speechkd.audio.presets import MEL_PRESETS, MelPreset
+from speechkd.audio.presets import MelPreset
 from speechkd.runner import Context, ItemStore
 from speechkd.text import is_pause
 from speechkd.training.plots import plot_history, plot_mels
@@ -35,7 +35,7 @@ section { margin: 2.2rem 0; } .id { color: #666; font-size: .85rem; }
 """
 
 
-def write_report(ctx: Context, out: Path, title: str, section: Section) -> None:
+def write_report(ctx: Context, out: Path, title: str, section: Section, preset: MelPreset) -> None:
     """Write report.html and pictures/ into `out`; audio is linked from the `samples` artifact beside it."""
     samples = ItemStore(ctx.input("samples"))
     scores = ItemStore(ctx.input("scores"))
@@ -44,7 +44,6 @@ def write_report(ctx: Context, out: Path, title: str, section: Section) -> None:
     history = [json.loads(line) for line in (ctx.input("model") / "history.jsonl").read_text().splitlines()]
     plot_history(out / "pictures" / "losses.png", history)
     pictured = _spread(samples.ids, PICTURED)
-    preset = _preset(len(samples.array(samples.ids[0], "mel_recording")[0]))
     for id_ in pictured:
         _draw(out / "pictures" / f"{id_}.png", samples.arrays(id_), ItemStore(ctx.input("tokens")).meta(id_), preset)
     link = Path(os.path.relpath(ctx.folder.artifact("samples"), ctx.folder.artifact("results"))).as_posix()
@@ -58,10 +57,6 @@ def _spread(ids: tuple[str, ...], count: int) -> list[str]:
     """At most `count` ids, evenly spaced."""
     places = np.unique(np.linspace(0, len(ids) - 1, min(count, len(ids))).astype(int))
     return [ids[place] for place in places]
-
-
-def _preset(n_mels: int) -> MelPreset:
-    return next(preset for preset in MEL_PRESETS.values() if preset.n_mels == n_mels)
 
 
 def _draw(path: Path, arrays: dict[str, np.ndarray], tokens: dict[str, Any], preset: MelPreset) -> None:

@@ -13,6 +13,7 @@ import torch
 from recipes.tts.common.infer import COPY, PREDICTED, RECORDING, TRUE_DURATIONS
 from recipes.tts.common.report import write_report
 from recipes.tts.common.table import Section, update_table
+from speechkd.audio.presets import mel_preset
 from speechkd.config import digest, jsonable
 from speechkd.runner import Context
 from speechkd.runner.publish import write_file
@@ -48,7 +49,7 @@ def run(cfg: Any, ctx: Context) -> None:
     (out / "RESULTS.md").write_text(text, encoding="utf-8")
     if table is not None:
         write_file(table, text.encode())
-    write_report(ctx, out, f"{cfg.recipe} on {title}", section)
+    write_report(ctx, out, f"{cfg.recipe} on {title}", section, mel_preset(cfg.audio.mel))
     ctx.log.info("report: %s", ctx.folder.artifact("results") / "report.html")
     ctx.log.info("voice: %s", ctx.folder.artifact("voice"))
 

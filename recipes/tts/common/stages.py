@@ -31,7 +31,7 @@ def tokenize(cfg: Any, ctx: Context) -> None:
     inputs=("manifest", "tokens"),
     outputs=("alignment",),
     uses=("corpus.name", "align", "run.max_errors"),
-    external=("corpus.dir",),
+    external=("corpus.dir", "align.folder"),
 )
 def align(cfg: Any, ctx: Context) -> None:
     """When each phone is said; list every utterance that cannot be aligned."""
@@ -57,7 +57,7 @@ def extract(cfg: Any, ctx: Context) -> None:
     inputs=("manifest", "tokens", "features", "model"),
     outputs=("samples", Output("timing", volatile=True)),
     uses=("corpus.name", "audio", "vocoder"),
-    external=("corpus.dir",),
+    external=("corpus.dir", "vocoder.path"),
 )
 def infer(cfg: Any, ctx: Context) -> None:
     """Speak the held-out sentences, with true and with predicted durations, beside the recordings."""
@@ -78,7 +78,7 @@ def score(cfg: Any, ctx: Context) -> None:
     inputs=("tokens", "model", "scores"),
     outputs=("voice",),
     uses=("recipe", "pack", "audio.mel", "audio.vocoder_level_db", "vocoder", "text", "corpus", "train"),
-    external=("text.lexicon",),
+    external=("text.lexicon", "vocoder.path"),
 )
 def pack(cfg: Any, ctx: Context) -> None:
     """Put the model, the vocoder and the symbols into one folder that speaks by itself."""

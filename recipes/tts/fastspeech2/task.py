@@ -58,13 +58,13 @@ class FastSpeech2Task:
         return fastspeech2_losses(prediction, batch, self.dataset.statistics)
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Mean losses over the validation batches, with true durations, pitch and energy."""
-        rows = []
+        """Mean losses over the validation utterances, with true durations, pitch and energy."""
+        rows: list[dict[str, float]] = []
         for ids in self.valid:
             with torch.inference_mode():
                 terms = self.losses(model, self.dataset.batch(ids).to(device))
             row = {name: float(value) for name, value in terms.items()}
-            rows.append(row | {"loss": sum(row.values())})
+            rows += [row | {"loss": sum(row.values())}] * len(ids)
         return mean_of(rows)
 
 
