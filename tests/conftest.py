@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# The hub's client reads this once; the tests' hub is a server on this machine, which is there offline too.
+os.environ["HF_HUB_OFFLINE"] = "0"
+
+# A shell starts background jobs with SIGINT ignored, and their children inherit that: interrupts could not be tested.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def shared_data(subpath: str) -> Path:
