@@ -272,9 +272,9 @@ def test_random_bytes_give_only_problems(make_corpus: Any) -> None:
         for _ in range(rng.randrange(1, 9)):
             data[rng.randrange(64)] = rng.randrange(256)
         path.write_bytes(data[: rng.choice([len(data), rng.randrange(len(data))])])
-        validate(folder)
+        assert validate(folder).utterances == 2
         (folder / "metadata.csv").write_bytes(rng.randbytes(200))
-        validate(folder)
+        assert validate(folder).errors
         (folder / "metadata.csv").write_bytes(b"u000|alder\nu001|birch\n")
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from speechkd.errors import ArtifactError
 from speechkd.models.tts.config import FastSpeech2Config, NetworkConfig, VarianceStatistics
 from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction, Variances
 from speechkd.models.tts.load import load_model, save_model
+from tests.models.tts.says import Says
 
 N_SYMBOLS, N_MELS = 20, 8
 PAUSE, OPENING = 18, 19
@@ -29,17 +30,6 @@ STATISTICS = VarianceStatistics(
 )  # fmt: skip
 TOKENS = torch.tensor([[3, 5, PAUSE, 7, 0, 0, 0, 0], [OPENING, 1, 2, 3, PAUSE, 5, 6, 4], [2, 2, 9, 0, 0, 0, 0, 0]])
 LENGTHS = torch.tensor([4, 8, 3])
-
-
-class Says(nn.Module):
-    """A network that always gives the same answer."""
-
-    def __init__(self, answer: Tensor) -> None:
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, *_: Tensor) -> Tensor:
-        return self.answer
 
 
 def tiny(kind: str, seed: int = 0) -> FastSpeech2:

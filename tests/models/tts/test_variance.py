@@ -14,21 +14,11 @@ from speechkd.features.pitch import cwt, scale_weights
 from speechkd.models.common.config import PredictorConfig
 from speechkd.models.common.masks import length_mask
 from speechkd.models.tts.variance import EnergyAdaptor, PitchAdaptor, standardise
+from tests.models.tts.says import Says
 
 LOW_HZ, HIGH_HZ, BINS = 80.0, 400.0, 32
 LOG_MEAN, LOG_DEVIATION = math.log(180.0), 0.25
 PREDICTOR = PredictorConfig(layers=1, channels=6, kernel=3, dropout=0.5)
-
-
-class Says(nn.Module):
-    """A network that always gives the same answer."""
-
-    def __init__(self, answer: Tensor) -> None:
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, *_: Tensor) -> Tensor:
-        return self.answer
 
 
 def number_embedding(n: int) -> nn.Embedding:
