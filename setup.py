@@ -38,7 +38,10 @@ TRAIN = TORCH + [
 # espeak-ng speaks the mini corpus; its library is GPL-3, so it stays out of the other extras.
 DEMO = TRAIN + ["espeakng-loader>=0.2.4"]
 
-DEV = DEMO + [
+# The stages on more than one machine.
+CLUSTER = ["dask>=2025.1", "distributed>=2025.1", "submitit>=1.5"]
+
+DEV = DEMO + CLUSTER + [
     "pytest>=8",
     "pytest-xdist>=3.6",
     "pytest-timeout>=2.3",
@@ -63,6 +66,6 @@ setup(
         "recipes": ["tts/*/conf/*.yaml", "tts/common/corpora/*.txt"],
     },
     install_requires=BASE,
-    extras_require={"torch": TORCH, "train": TRAIN, "demo": DEMO, "dev": DEV},
+    extras_require={"torch": TORCH, "train": TRAIN, "demo": DEMO, "cluster": CLUSTER, "dev": DEV},
     entry_points={"console_scripts": ["speechkd=speechkd.cli.main:main"]},
 )

@@ -35,4 +35,27 @@ class GivenOptions(Config):
     folder: ConfigPath
 
 
-AlignOptions = Annotated[PocketsphinxOptions | GivenOptions, Field(discriminator="backend")]
+class MfaOptions(Config):
+    """The Montreal Forced Aligner, an external program (conda): it sees the whole corpus before any utterance."""
+
+    backend: Literal["mfa"] = "mfa"
+
+
+class MasOptions(Config):
+    """A small aligner that is trained on the corpus itself: no dictionary of sounds, no acoustic model, any language."""
+
+    backend: Literal["mas"] = "mas"
+    #: A trained aligner; absent: it is trained on the corpus first.
+    model: ConfigPath | None = None
+
+
+class AttentionOptions(Config):
+    """The attention of an autoregressive teacher, stored per utterance in `folder`."""
+
+    backend: Literal["attention"] = "attention"
+    folder: ConfigPath
+
+
+AlignOptions = Annotated[
+    PocketsphinxOptions | GivenOptions | MfaOptions | MasOptions | AttentionOptions, Field(discriminator="backend")
+]

@@ -59,7 +59,8 @@ class Pronouncer:
     def word(self, text: str) -> Word:
         """The word with its phones: never empty, for any text with at least one letter a-z."""
         if text in self.user:
-            return Word(text, self.user.variants(text)[0], "user")
+            first, *others = self.user.variants(text)
+            return Word(text, first, "user", tuple(others))
         if spelled := _SPELLED.fullmatch(text):
             phones = spell(spelled[1])
             return Word(text, add_plural(phones) if spelled[2] else phones, "letters")
@@ -69,7 +70,7 @@ class Pronouncer:
         for form in (text, text.strip("'")):
             for lexicon, source in ((self.user, "user"), (cmu_lexicon(), "lexicon")):
                 if variants := lexicon.variants(form):
-                    return Word(text, variants[0], source)
+                    return Word(text, variants[0], source, variants[1:])
         return None
 
     def _unlisted(self, text: str) -> Word:

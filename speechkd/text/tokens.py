@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,25 @@ class Word:
     """One spoken word.
 
     `source` says where the phones come from: "user" (the user's lexicon), "lexicon" (the CMU dictionary),
-    "morphology" (built from lexicon words), "rules" (letter-to-sound), "letters" (spelled out).
+    "morphology" (built from lexicon words), "rules" (letter-to-sound), "letters" (spelled out). `variants` are the
+    other pronunciations that the same source lists: a recording may hold one of them.
     """
 
     text: str
     phones: tuple[str, ...]
     source: str
+    variants: tuple[tuple[str, ...], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The word as plain JSON data; variants only where there are any."""
+        plain: dict[str, Any] = {"text": self.text, "phones": list(self.phones), "source": self.source}
+        return plain | ({"variants": [list(phones) for phones in self.variants]} if self.variants else {})
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Word:
+        """The inverse of `to_json`."""
+        variants = tuple(tuple(map(str, phones)) for phones in data.get("variants", ()))
+        return cls(str(data["text"]), tuple(map(str, data["phones"])), str(data["source"]), variants)
 
 
 @dataclass(frozen=True)
@@ -47,17 +60,14 @@ class Tokens:
         return {
             "symbols": list(self.symbols),
             "word_index": list(self.word_index),
-            "words": [{"text": word.text, "phones": list(word.phones), "source": word.source} for word in self.words],
+            "words": [word.to_json() for word in self.words],
         }
 
     @classmethod
     def from_json(cls, data: object) -> Tokens:
         """The inverse of `to_json`; DataError when the data are something else."""
         try:
-            words = tuple(
-                Word(str(word["text"]), tuple(map(str, word["phones"])), str(word["source"]))
-                for word in data["words"]  # type: ignore[index]
-            )
+            words = tuple(Word.from_json(word) for word in data["words"])  # type: ignore[index]
             symbols, word_index = data["symbols"], data["word_index"]  # type: ignore[index]
             return cls(tuple(map(str, symbols)), tuple(map(int, word_index)), words)
         except (KeyError, TypeError, ValueError) as error:
