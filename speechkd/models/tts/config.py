@@ -17,6 +17,10 @@ class PitchConfig(Config):
     target: Literal["cwt", "f0"] = Field("cwt", description="predict the wavelet transform, or normalised log F0")
     level: Literal["frame", "phoneme"] = Field("frame", description="one value per frame or per token")
     bins: int = Field(256, ge=2, description="log-spaced F0 bins of the embedding")
+    smallest_scale_frames: float = Field(1.0, ge=0.7, le=4.0, description="of the wavelet transform; ten octaves up")
+    inverse: Literal["paper", "matched"] = Field(
+        "paper", description="weights of the inverse transform: (i + 2.5)^-2.5, or those that fit the scales"
+    )
 
 
 class EnergyConfig(Config):

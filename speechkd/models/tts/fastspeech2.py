@@ -53,11 +53,11 @@ class FastSpeech2(nn.Module):
         self.encoder = FftStack(net.hidden, net.encoder)
         self.duration_predictor = VariancePredictor(net.hidden, net.predictor, 1)
         self.pitch = PitchAdaptor(
-            net.hidden, net.predictor, net.pitch.target, net.pitch.level, net.pitch.bins,
+            net.hidden, net.predictor, net.pitch,
             (stats.f0_min_hz, stats.f0_max_hz), (stats.log_f0_mean, stats.log_f0_deviation),
         )  # fmt: skip
         self.energy = EnergyAdaptor(
-            net.hidden, net.predictor, net.energy.level, net.energy.bins,
+            net.hidden, net.predictor, net.energy,
             (stats.energy_min, stats.energy_max), (stats.energy_mean, stats.energy_deviation),
         )  # fmt: skip
         self.decoder = FftStack(net.hidden, net.decoder)

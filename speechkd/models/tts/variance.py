@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from speechkd.features.bins import PitchBins, UniformBins
+from speechkd.features.logarithm import hz_of_log
+from speechkd.features.wavelet import N_SCALES, reconstruct, scale_weights
 from speechkd.models.common.config import PredictorConfig
 from speechkd.models.common.fft import VariancePredictor
 from speechkd.models.common.masks import masked_mean
-
-N_SCALES = 10
-Level = Literal["frame", "phoneme"]
+from speechkd.models.tts.config import EnergyConfig, PitchConfig
 
 
 @dataclass
@@ -46,21 +45,18 @@ class PitchAdaptor(nn.Module):
         self,
         channels: int,
         predictor: PredictorConfig,
-        target: Literal["cwt", "f0"],
-        level: Level,
-        bins: int,
+        config: PitchConfig,
         range_hz: tuple[float, float],
         log_scale: tuple[float, float],
     ) -> None:
         super().__init__()
-        self.level, self.bins, self.target = level, bins, target
-        self.log_range = (math.log(range_hz[0]), math.log(range_hz[1]))
-        self.log_scale = log_scale
-        self.predictor = VariancePredictor(channels, predictor, (N_SCALES if target == "cwt" else 1) + 1)
-        self.embedding = nn.Embedding(bins + 1, channels)
-        if target == "cwt":
+        self.level, self.target, self.log_scale = config.level, config.target, log_scale
+        self.bins = PitchBins(*range_hz, config.bins)
+        self.predictor = VariancePredictor(channels, predictor, (N_SCALES if self.target == "cwt" else 1) + 1)
+        self.embedding = nn.Embedding(config.bins + 1, channels)
+        if self.target == "cwt":
             self.statistics = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, 2))
-            weights = (torch.arange(1, N_SCALES + 1) + 2.5) ** -2.5
+            weights = torch.from_numpy(scale_weights(config.inverse, config.smallest_scale_frames)).float()
             self.register_buffer("scale_weights", weights, persistent=False)
 
     def forward(
@@ -74,31 +70,20 @@ class PitchAdaptor(nn.Module):
             f0_hz, voiced = true
         else:
             f0_hz, voiced = self._contour(values, statistics, mask) * control, voicing > 0
-        return PitchPrediction(values, voicing, statistics, f0_hz, self.embedding(self._bins(f0_hz, voiced)))
+        return PitchPrediction(values, voicing, statistics, f0_hz, self.embedding(self._places(f0_hz, voiced)))
 
     def _contour(self, values: Tensor, statistics: Tensor | None, mask: Tensor) -> Tensor:
         mean, deviation = self.log_scale
         if statistics is None:
-            return torch.exp(mean + deviation * values.squeeze(-1))
-        contour = standardise(values @ self.scale_weights, mask)  # type: ignore[operator]
+            return hz_of_log(mean + deviation * values.squeeze(-1))
+        contour = reconstruct(values, self.scale_weights, mask)  # type: ignore[arg-type]
         own_mean, own_deviation = mean + deviation * statistics[:, :1], deviation * statistics[:, 1:].clamp(min=0.0)
-        return torch.exp(own_mean + own_deviation * contour)
+        return hz_of_log(own_mean + own_deviation * contour)
 
-    def _bins(self, f0_hz: Tensor, voiced: Tensor) -> Tensor:
-        low, high = self.log_range
-        place = (torch.log(f0_hz.clamp(min=1e-3)) - low) / (high - low)
-        index = 1 + (place * self.bins).floor().clamp(0, self.bins - 1).long()
+    def _places(self, f0_hz: Tensor, voiced: Tensor) -> Tensor:
+        index = 1 + self.bins.index(f0_hz)
         # A token is not unvoiced as a whole: only frames carry the flag.
         return index * voiced if self.level == "frame" else index
-
-
-def standardise(contour: Tensor, mask: Tensor) -> Tensor:
-    """Mean 0 and deviation 1 over the valid positions of each row: contour (B, P), mask (B, P)."""
-    weights = mask.to(contour.dtype)
-    count = weights.sum(dim=1, keepdim=True).clamp(min=1.0)
-    centred = (contour - (contour * weights).sum(dim=1, keepdim=True) / count) * weights
-    deviation = (centred.square().sum(dim=1, keepdim=True) / count).sqrt()
-    return centred / deviation.clamp(min=1e-8)
 
 
 class EnergyAdaptor(nn.Module):
@@ -108,21 +93,19 @@ class EnergyAdaptor(nn.Module):
         self,
         channels: int,
         predictor: PredictorConfig,
-        level: Level,
-        bins: int,
+        config: EnergyConfig,
         value_range: tuple[float, float],
         scale: tuple[float, float],
     ) -> None:
         super().__init__()
-        self.level, self.bins, self.range, self.scale = level, bins, value_range, scale
+        self.level, self.scale = config.level, scale
+        self.bins = UniformBins(*value_range, config.bins)
         self.predictor = VariancePredictor(channels, predictor, 1)
-        self.embedding = nn.Embedding(bins, channels)
+        self.embedding = nn.Embedding(config.bins, channels)
 
     def forward(self, states: Tensor, mask: Tensor, true: Tensor | None, control: float) -> EnergyPrediction:
         """states: (B, P, C), mask: (B, P); true: energy (B, P), used instead of the prediction."""
         values = self.predictor(states, mask).squeeze(-1).float()
         mean, deviation = self.scale
         energy = true if true is not None else (mean + deviation * values) * control
-        low, high = self.range
-        index = ((energy - low) / (high - low) * self.bins).floor().clamp(0, self.bins - 1).long()
-        return EnergyPrediction(values, self.embedding(index))
+        return EnergyPrediction(values, self.embedding(self.bins.index(energy)))

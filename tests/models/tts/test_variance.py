@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from speechkd.features.pitch import cwt, scale_weights
+from speechkd.features.wavelet import Inverse, cwt, inverse_cwt, scale_weights
 from speechkd.models.common.config import PredictorConfig
-from speechkd.models.common.masks import length_mask
-from speechkd.models.tts.variance import EnergyAdaptor, PitchAdaptor, standardise
+from speechkd.models.tts.config import EnergyConfig, PitchConfig
+from speechkd.models.tts.variance import EnergyAdaptor, PitchAdaptor
 from tests.models.tts.says import Says
 
 LOW_HZ, HIGH_HZ, BINS = 80.0, 400.0, 32
@@ -26,8 +26,11 @@ def number_embedding(n: int) -> nn.Embedding:
     return nn.Embedding.from_pretrained(torch.arange(n, dtype=torch.float32)[:, None])
 
 
-def pitch_adaptor(target: Literal["cwt", "f0"], level: Literal["frame", "phoneme"]) -> PitchAdaptor:
-    adaptor = PitchAdaptor(4, PREDICTOR, target, level, BINS, (LOW_HZ, HIGH_HZ), (LOG_MEAN, LOG_DEVIATION)).eval()
+def pitch_adaptor(
+    target: Literal["cwt", "f0"], level: Literal["frame", "phoneme"], inverse: Inverse = "paper"
+) -> PitchAdaptor:
+    config = PitchConfig(target=target, level=level, bins=BINS, inverse=inverse)
+    adaptor = PitchAdaptor(4, PREDICTOR, config, (LOW_HZ, HIGH_HZ), (LOG_MEAN, LOG_DEVIATION)).eval()
     adaptor.embedding = number_embedding(BINS + 1)
     return adaptor
 
@@ -61,50 +64,38 @@ def test_unvoiced_frames_have_their_own_bin_and_tokens_never() -> None:
     assert (pitch_bins("phoneme", f0, voiced) == 0).tolist() == [[False, False, False]]
 
 
-def wavelet_adaptor(contours: Tensor, statistics: Tensor) -> PitchAdaptor:
+def wavelet_adaptor(contours: Tensor, statistics: Tensor, inverse: Inverse = "paper") -> PitchAdaptor:
     """An adaptor that predicts the transform of these contours exactly, all voiced."""
     wavelet = torch.stack([torch.from_numpy(cwt(row.numpy())) for row in contours])
-    adaptor = pitch_adaptor("cwt", "frame")
+    adaptor = pitch_adaptor("cwt", "frame", inverse)
     adaptor.predictor = Says(torch.cat([wavelet, torch.ones(*contours.shape, 1)], dim=-1))
     adaptor.statistics = Says(statistics)
     return adaptor
 
 
-def test_p6_the_deviation_is_not_shrunk() -> None:
+@pytest.mark.parametrize("inverse", ["paper", "matched"])
+def test_a_predicted_transform_becomes_the_contour_it_is_the_transform_of(inverse: Inverse) -> None:
     t = torch.arange(300)
     contours = torch.stack([torch.sin(t / 15), torch.sin(t / 9)])
     statistics = torch.tensor([[0.5, 1.2], [-1.0, 0.4]])
-    adaptor = wavelet_adaptor(contours, statistics)
+    adaptor = wavelet_adaptor(contours, statistics, inverse)
     log_f0 = adaptor(torch.zeros(2, 300, 4), torch.ones(2, 300, dtype=torch.bool), None, 1.0).f0_hz.log()
-    torch.testing.assert_close(log_f0.mean(dim=1), LOG_MEAN + LOG_DEVIATION * statistics[:, 0], atol=1e-4, rtol=0)
-    torch.testing.assert_close(
-        log_f0.std(dim=1, correction=0), LOG_DEVIATION * statistics[:, 1], atol=1e-4, rtol=0
-    )  # fmt: skip
-    for row, contour in zip(log_f0, contours, strict=True):
-        assert float(torch.corrcoef(torch.stack([row, contour]))[0, 1]) > 0.98
+    for row, contour, (mean, deviation) in zip(log_f0, contours, statistics.tolist(), strict=True):
+        assert float(torch.corrcoef(torch.stack([row, contour]))[0, 1]) > 0.99
+        back = inverse_cwt(cwt(contour.numpy()), scale_weights(inverse))
+        expected = LOG_MEAN + LOG_DEVIATION * (mean + deviation * back)
+        np.testing.assert_allclose(row, expected, atol=1e-4)
 
 
-def test_p8_padding_does_not_move_the_contour() -> None:
-    contour = torch.sin(torch.arange(200) / 12)
-    mask = length_mask(torch.tensor([200, 120]), 200)
-    padded = torch.stack([contour, contour]).masked_fill(~mask, 50.0)
-    ours = standardise(padded, mask)
-    for row, n in zip(ours, (200, 120), strict=True):
-        valid = contour[:n].numpy()
-        np.testing.assert_allclose(row[:n], (valid - valid.mean()) / valid.std(), atol=1e-4)
-    assert not ours[~mask].any()
-    constant = standardise(torch.full((1, 9), 3.0), torch.ones(1, 9, dtype=torch.bool))
-    assert torch.isfinite(constant).all() and constant.abs().max() < 1e-6
-
-
-def test_the_model_weights_scales_as_the_features_do() -> None:
-    weights = pitch_adaptor("cwt", "frame").scale_weights
-    np.testing.assert_allclose(weights, scale_weights(), rtol=1e-6)
+@pytest.mark.parametrize("inverse", ["paper", "matched"])
+def test_the_model_weights_scales_as_the_features_do(inverse: Inverse) -> None:
+    weights = pitch_adaptor("cwt", "frame", inverse).scale_weights
+    np.testing.assert_allclose(weights, scale_weights(inverse), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("target", "level"), [("cwt", "frame"), ("f0", "frame"), ("f0", "phoneme")])
 @pytest.mark.parametrize("ratio", [0.75, 1.5])
-def test_p4_control_multiplies_f0_in_hz(target: str, level: str, ratio: float) -> None:
+def test_control_multiplies_f0_in_hz(target: str, level: str, ratio: float) -> None:
     """Also where the prediction is exactly the mean, which a factor on a normalised value would leave alone."""
     states, mask = torch.randn(1, 60, 4), torch.ones(1, 60, dtype=torch.bool)
     adaptor = pitch_adaptor(target, level)  # type: ignore[arg-type]
@@ -121,7 +112,7 @@ def test_p4_control_multiplies_f0_in_hz(target: str, level: str, ratio: float) -
 
 
 def energy_adaptor() -> EnergyAdaptor:
-    adaptor = EnergyAdaptor(4, PREDICTOR, "frame", 16, (2.0, 50.0), (20.0, 8.0)).eval()
+    adaptor = EnergyAdaptor(4, PREDICTOR, EnergyConfig(level="frame", bins=16), (2.0, 50.0), (20.0, 8.0)).eval()
     adaptor.embedding = number_embedding(16)
     return adaptor
 
