@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from speechkd.errors import DataError
 
@@ -30,6 +30,33 @@ def plan_batches(lengths: Mapping[str, int], max_frames: int, seed: int, epoch: 
             longest = lengths[name]
         batches[-1].append(name)
     return sorted(batches, key=lambda batch: (_uniform(seed, epoch, "batch", batch[0]), batch[0]))
+
+
+def plan_batches_by_shard(
+    lengths: Mapping[str, int],
+    shards: Mapping[str, Sequence[str]],
+    max_frames: int,
+    seed: int,
+    epoch: int,
+    window: int = 8,
+) -> list[list[str]]:
+    """Like `plan_batches`, for a corpus that does not fit into memory: read in this order, only `window` shards are
+    in use at a time, and each is read once per epoch.
+
+    `shards`: the ids of every shard (`ItemStore.shards`); those without a length are left out. The shards are put in
+    a random order and taken `window` at a time; batches are planned within. Utterances of one shard stay near each
+    other, so a larger window mixes better.
+    """
+    _check(lengths, max_frames)
+    order = sorted(shards, key=lambda name: (_uniform(seed, epoch, "shard", name), name))
+    batches: list[list[str]] = []
+    for start in range(0, len(order), window):
+        ids = (id_ for name in order[start : start + window] for id_ in shards[name])
+        near = {id_: lengths[id_] for id_ in ids if id_ in lengths}
+        batches += plan_batches(near, max_frames, seed, epoch)
+    if sum(map(len, batches)) != len(lengths):
+        raise DataError("utterances are in no shard", why=f"{len(lengths) - sum(map(len, batches))} of {len(lengths)}")
+    return batches
 
 
 def _check(lengths: Mapping[str, int], max_frames: int) -> None:

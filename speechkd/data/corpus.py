@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -36,29 +37,41 @@ class Problem:
 
     def __str__(self) -> str:
         text = f"{self.severity}: {self.where}: {self.what} [{self.kind}]"
-        return f"{text}. {self.todo}" if self.todo else text
+        return printable(f"{text}. {self.todo}" if self.todo else text)
 
     def to_json(self) -> dict[str, str]:
         """A JSON-ready form."""
-        return {key: str(value) for key, value in asdict(self).items()}
+        return {key: printable(str(value)) for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One line of a corpus: its id, the text that is said, the recording, and the line (from 1) it was read from."""
+    """One line of a corpus: its id, the text that is said, the recording, and the line (from 1) it was read from.
+
+    `speaker` is "" in a corpus of one voice. `language` is a BCP 47 tag ("en", "en-gb"), "" when nobody said. `part` is
+    the corpus's own split: "train", "valid", "test" or "". `source` is the file the text stands in when every utterance
+    has its own, `video_path` the film of the speaker.
+    """
 
     id: str
     text: str
     audio_path: Path
     line: int
     duration_s: float | None = None
+    speaker: str = ""
+    language: str = ""
+    part: str = ""
+    source: Path | None = None
+    video_path: Path | None = None
 
 
 @dataclass(frozen=True)
 class Corpus:
     """The usable lines of a corpus and the problems met while reading them.
 
-    `unlisted` are the recordings that no line speaks of, `transcripts` the file the lines were read from.
+    `unlisted` are the recordings that no line speaks of, `transcripts` the file the lines were read from, `speakers`
+    what is known of each speaker ("gender", "accent", …), `normalised` says that the texts are meant to be free of
+    digits, `words` when each word of an utterance is said: (start_s, end_s, word).
     """
 
     folder: Path
@@ -66,15 +79,31 @@ class Corpus:
     problems: tuple[Problem, ...] = ()
     transcripts: Path = Path("metadata.csv")
     unlisted: tuple[Path, ...] = ()
+    speakers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    normalised: bool = False
+    words: Mapping[str, tuple[tuple[float, float, str], ...]] = field(default_factory=dict)
 
     def place(self, path: Path) -> str:
         """`path` relative to the corpus folder, printable whatever bytes its name has."""
         return printable(os.path.relpath(path, self.folder))
 
+    def text_place(self, utterance: Utterance) -> str:
+        """Where the text of an utterance stands: "metadata.csv:12"."""
+        return f"{self.place(utterance.source or self.transcripts)}:{utterance.line}"
+
 
 def printable(name: str) -> str:
-    """A file name with bytes that are not UTF-8 written as escapes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A name or text of a corpus with everything that is no visible character, or no UTF-8, written as an escape."""
+    return name if name.isprintable() else "".join(map(_visible, name))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python keeps a byte of a file name that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 #: Suffixes that are read, and those of recordings that must be converted first.
@@ -88,6 +117,7 @@ class Recordings:
 
     folder: Path
     by_stem: dict[str, list[Path]] = field(default_factory=dict)
+    _by_form: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def scan(cls, folder: Path) -> Recordings:
@@ -99,17 +129,36 @@ class Recordings:
             raise DataError("No folder of recordings", where=str(folder), why=error.strerror, todo=todo) from error
         found = cls(folder)
         for name in names:
-            stem, suffix = os.path.splitext(name)
-            if suffix.lower() in READABLE_SUFFIXES + FOREIGN_SUFFIXES:
-                found.by_stem.setdefault(stem, []).append(folder / name)
+            found.add(folder / name)
         return found
+
+    @classmethod
+    def walk(cls, folder: Path) -> Recordings:
+        """List `folder` and the folders below it; links to folders are not followed. Raises `DataError` like `scan`."""
+        found = cls.scan(folder)
+        for parent, folders, names in os.walk(folder):
+            folders.sort()
+            if parent != str(folder):
+                for name in sorted([*names, *(each for each in folders if Path(each).suffix)]):
+                    found.add(Path(parent, name))
+        return found
+
+    def add(self, path: Path) -> None:
+        """Take in a path if its suffix is that of a recording. The files that macOS leaves beside each are none."""
+        if path.suffix.lower() in READABLE_SUFFIXES + FOREIGN_SUFFIXES and not path.name.startswith("._"):
+            self.by_stem.setdefault(path.stem, []).append(path)
+            self._by_form.setdefault(_loose(path.stem), path.stem)
 
     def pick(self, stem: str) -> Path | None:
         """The recording called `stem`: WAV and FLAC first; None when there is none."""
         paths = self.by_stem.get(stem, [])
         return min(paths, key=lambda path: _preference(path.suffix.lower()), default=None)
 
-    def others(self, used: Mapping[str, object]) -> list[Path]:
+    def nearly(self, stem: str) -> str | None:
+        """The name of a recording that differs from `stem` only in case or in how accents are encoded."""
+        return self._by_form.get(_loose(stem))
+
+    def others(self, used: Container[str]) -> list[Path]:
         """Readable recordings whose name is not in `used`."""
         return [
             path
@@ -118,6 +167,10 @@ class Recordings:
             for path in paths
             if path.suffix.lower() in READABLE_SUFFIXES
         ]
+
+
+def _loose(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _preference(suffix: str) -> int:

@@ -39,8 +39,8 @@ def test_broken_corpus_exits_with_3_and_lists_everything(corpus: Path, tmp_path:
     out = tmp_path / "report.json"
     result = CliRunner().invoke(app, ["validate", str(corpus), "--json", str(out)])
     assert result.exit_code == 3
-    assert "error: wavs/a.wav: has 0 bytes [empty_file]" in result.output
-    assert "error: metadata.csv:3:1: wavs has no c.wav or .flac [missing_recording]" in result.output
+    assert "empty_file: 1 error." in result.output and "  error: wavs/a.wav: has 0 bytes\n" in result.output
+    assert "  error: metadata.csv:3:1: wavs has no c.wav or .flac\n" in result.output
     report = json.loads(out.read_text(encoding="utf-8"))
     assert report["counts"] == {"error": 2, "info": 0, "warning": 0}
     assert {problem["id"] for problem in report["problems"]} == {"a", "c"}

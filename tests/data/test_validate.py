@@ -7,6 +7,7 @@ import random
 import struct
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import pytest
 import soundfile
 
 from recipes.tts.common.corpora import read_ljspeech
-from speechkd.data.corpus import Severity
-from speechkd.data.validate import Report, validate_corpus
+from speechkd.data.audiofacts import inspect_audio
+from speechkd.data.corpus import Problem, Severity
+from speechkd.data.report import sort_problems
+from speechkd.data.validate import Limits, Report, validate_corpus
 from speechkd.errors import DataError
 
 RATE = 22050
@@ -58,6 +61,11 @@ def cut(keep: float, suffix: str = "WAV") -> Callable[[Path], None]:
     return write
 
 
+def append(path: Path, data: bytes = bytes(range(100))) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
 def nan_at(index: int, value: float) -> Callable[[Path], None]:
     samples = GOOD.copy()
     samples[index] = value
@@ -87,20 +95,18 @@ BROKEN: dict[str, tuple[Callable[[Path], None], set[tuple[str, str]]]] = {
     "unknown_codec": (patched(20, 0x1234, 2), {("error", "undecodable")}),
     "nan": (nan_at(500, np.nan), {("error", "not_finite")}),
     "inf": (nan_at(RATE - 1, np.inf), {("error", "not_finite")}),
-    "loud_float": (wav(GOOD * 30, "FLOAT"), {("error", "over_full_scale"), ("warning", "clipped")}),
+    "loud_float": (wav(GOOD * 30, "FLOAT"), {("error", "over_full_scale")}),
     "silent": (wav(GOOD * 0), {("error", "silent")}),
     "nearly_silent": (wav(GOOD * 1e-3), {("error", "silent")}),
-    "one_sample": (wav(GOOD[:1] + 0.1), {("error", "too_short"), ("warning", "dc_offset")}),
+    "one_sample": (wav(GOOD[:1] + 0.1), {("error", "too_short")}),
     "short": (wav(GOOD[:2000]), {("error", "too_short")}),
     "long": (wav(np.tile(GOOD, 31)), {("error", "too_long")}),
     "clipped": (wav(clipped()), {("warning", "clipped")}),
     "dc": (wav(GOOD + 0.2), {("warning", "dc_offset")}),
-    "stereo": (wav(np.stack([GOOD, GOOD * 0.5], 1)), {("warning", "channels"), ("warning", "channel_mix")}),
-    "eight_channels": (
-        wav(np.stack([GOOD] * 8, 1)),
-        {("warning", "channels"), ("warning", "channel_mix")},
-    ),
-    "8_khz": (wav(GOOD, rate=8000), {("warning", "low_sample_rate"), ("warning", "sample_rate_mix")}),
+    "quiet": (wav(GOOD * 0.02), {("warning", "quiet")}),
+    "stereo": (wav(np.stack([GOOD, GOOD * 0.5], 1)), {("warning", "channel_mix")}),
+    "eight_channels": (wav(np.stack([GOOD] * 8, 1)), {("warning", "channel_mix")}),
+    "8_khz": (wav(GOOD, rate=8000), {("warning", "low_sample_rate")}),
     "48_khz": (wav(GOOD, rate=48000), {("warning", "sample_rate_mix")}),
     "24_bit": (wav(GOOD, "PCM_24"), set()),
     "32_bit": (wav(GOOD, "PCM_32"), set()),
@@ -110,12 +116,23 @@ BROKEN: dict[str, tuple[Callable[[Path], None], set[tuple[str, str]]]] = {
     "mu_law": (wav(GOOD, "ULAW"), set()),
     "big_endian": (wav(GOOD, endian="BIG"), set()),
     "rf64": (lambda path: soundfile.write(path, GOOD, RATE, format="RF64"), set()),
-    "flac_called_wav": (lambda path: soundfile.write(path, GOOD, RATE, format="FLAC"), set()),
+    "flac_called_wav": (lambda path: soundfile.write(path, GOOD, RATE, format="FLAC"), {("warning", "wrong_suffix")}),
+    "mp3_called_wav": (lambda path: soundfile.write(path, GOOD, RATE, format="MP3"), {("error", "wrong_suffix")}),
+    "ogg_called_wav": (lambda path: soundfile.write(path, GOOD, RATE, format="OGG"), {("error", "wrong_suffix")}),
+    "bytes_after_the_end": (lambda path: wav(GOOD)(path) or append(path), {("warning", "trailing_data")}),
+    "sound_chunk_after_the_end": (lambda path: wav(GOOD)(path) or append(path, b"LIST\4\0\0\0INFO"), set()),
+    "promises_less": (patched(40, 10_000), {("error", "wrong_length")}),
+    "promises_nothing": (patched(40, 0), {("error", "wrong_length")}),
+    "silence_before": (wav(np.concatenate([np.zeros(RATE + 1000), GOOD])), {("warning", "leading_silence")}),
+    "silence_after": (wav(np.concatenate([GOOD, np.zeros(2 * RATE)])), {("warning", "trailing_silence")}),
+    "silence_inside": (wav(np.concatenate([GOOD, np.zeros(2 * RATE), GOOD])), {("warning", "inner_silence")}),
+    "noise_inside": (wav(np.concatenate([GOOD, GOOD * 0.02, GOOD * 0.02, GOOD])), set()),
     "flac_cut": (cut(0.6, "FLAC"), {("error", "undecodable"), ("error", "wrong_length")}),
     "folder": (lambda path: path.mkdir(), {("error", "not_a_file")}),
     "pipe": (os.mkfifo, {("error", "not_a_file")}),
-    "link_to_itself": (lambda path: path.symlink_to(path), {("error", "unreadable")}),
-    "dangling_link": (lambda path: path.symlink_to("nowhere.wav"), {("error", "unreadable")}),
+    "link_to_itself": (lambda path: path.symlink_to(path), {("error", "link_loop")}),
+    "dangling_link": (lambda path: path.symlink_to("nowhere.wav"), {("error", "dangling_link")}),
+    "nobody_may_read_it": (lambda path: wav(GOOD)(path) or path.chmod(0), {("error", "unreadable")}),
     "device": (lambda path: path.symlink_to("/dev/zero"), {("error", "not_a_file")}),
     "gone": (lambda path: None, {("error", "missing_recording")}),
 }
@@ -163,6 +180,13 @@ TABLE: dict[str, tuple[bytes, str, str, str]] = {
     "endless": (b"u001|" + b"word " * 20000, "error", "long_transcript", ":2:6"),
     "decomposed": ("u001|cafe\u0301".encode(), "warning", "not_nfc", ":2:6"),
     "blank": (b"", "warning", "blank_line", ":2:1"),
+    "tab_inside": (b"u001|oak\ttree", "warning", "tab", ":2:6"),
+    "windows_end": (b"u001|oak tree\r", "warning", "crlf", ":2:1"),
+    "emoji": ("u001|oak 🎉 tree".encode(), "warning", "emoji", ":2"),
+    "right_to_left": ("u001|oak שלום".encode(), "warning", "right_to_left", ":2"),
+    "two_scripts": ("u001|oаk tree".encode(), "warning", "mixed_scripts", ":2"),
+    "another_script": ("u001|oak дерево".encode(), "warning", "foreign_script", ":2"),
+    "sign": ("u001|oak © tree".encode(), "warning", "unknown_character", ":2"),
 }
 
 
@@ -185,7 +209,10 @@ def test_windows_line_ends_and_a_byte_order_mark_are_read(make_corpus: Any) -> N
     corpus = read_ljspeech(folder)
     assert [u.id for u in corpus.utterances] == ["u000", "u001", "u002"]
     assert corpus.utterances[0].text == "alder alder tree"
-    assert [(p.severity, p.kind) for p in corpus.problems] == [(Severity.WARNING, "bom")]
+    assert [(p.severity, p.kind, p.where) for p in corpus.problems] == [
+        (Severity.WARNING, "bom", "metadata.csv:1:1"),
+        (Severity.WARNING, "crlf", "metadata.csv:1:1"),
+    ]
 
 
 def test_third_column_is_the_text(make_corpus: Any) -> None:
@@ -284,3 +311,83 @@ def test_header_field_offsets_are_those_of_wav(tmp_path: Path) -> None:
     head = (tmp_path / "a.wav").read_bytes()[:44]
     codec, channels, rate = struct.unpack("<HHI", head[20:28])
     assert (codec, channels, rate, head[36:40], struct.unpack("<I", head[40:44])[0]) == (1, 1, RATE, b"data", 2 * RATE)
+
+
+def test_normalised_texts_have_no_digits(make_corpus: Any) -> None:
+    folder = make_corpus(3)
+    table = folder / "metadata.csv"
+    table.write_text("u000|No. 5|number five\nu001|5 oaks|5 oaks\nu002|elm|elm\n", encoding="utf-8")
+    assert kinds(validate(folder)) == {("warning", "digits")}
+    table.write_text("u000|number 5\nu001|5 oaks\nu002|elm\n", encoding="utf-8")
+    assert kinds(validate(folder)) == set()
+
+
+def test_another_script_than_latin_is_nothing_strange(make_corpus: Any) -> None:
+    folder = make_corpus(3)
+    (folder / "metadata.csv").write_text("u000|Привет мир\nu001|שלום\nu002|большой дом, ёлка\n", encoding="utf-8")
+    assert {(p.kind, p.id) for p in validate(folder).problems} == {("right_to_left", "u001")}
+
+
+def test_names_that_differ_in_case_or_accents_are_pointed_at(make_corpus: Any) -> None:
+    folder = make_corpus(2)
+    (folder / "wavs" / "u000.wav").rename(folder / "wavs" / "U000.wav")
+    (problem,) = validate(folder).problems
+    assert (problem.kind, problem.id) == ("missing_recording", "u000") and "'U000'" in problem.todo
+
+
+def test_level_is_judged_among_the_recordings_of_a_speaker(make_corpus: Any) -> None:
+    folder = make_corpus(45)
+    quiet = {f"u{i:03d}" for i in range(0, 44, 2)}
+    for name in (*quiet, "u001"):
+        path = folder / "wavs" / f"{name}{'.flac' if name == 'u001' else '.wav'}"
+        samples, rate = soundfile.read(path)
+        soundfile.write(path, samples * 0.08, rate)
+    corpus = read_ljspeech(folder)
+    told_apart = replace(
+        corpus,
+        utterances=tuple(replace(u, speaker="whisper" if u.id in quiet else "voice") for u in corpus.utterances),
+    )
+    assert {(p.kind, p.id) for p in validate_corpus(told_apart).problems} == {("level", "u001")}
+
+
+def test_ten_thousand_problems_stay_readable() -> None:
+    problems = [
+        Problem(Severity.ERROR, "missing_recording", f"u{i}", f"metadata.csv:{i}:1", "no", "Add it.")
+        for i in range(10**4)
+    ]
+    problems += [
+        Problem(Severity.WARNING, "tab", f"u{i}", f"metadata.csv:{i}:1", "has a tab", "Write a space.")
+        for i in range(3)
+    ]
+    text = Report(Path("corpus"), sort_problems(reversed(problems)), {}).to_text(max_lines=40)
+    lines = text.splitlines()
+    assert len(lines) <= 41 and lines[0] == "missing_recording: 10000 errors. Add it."
+    assert lines[1] == "  error: metadata.csv:0:1 (u0): no" and "and 9981 more" in text
+    assert "tab: 3 warnings. Write a space." in lines and text.count("has a tab") == 3
+
+
+def test_a_recording_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    wav(np.tile(GOOD, 9))(tmp_path / "a.wav")
+    facts, faults = inspect_audio(tmp_path / "a.wav", Limits(max_decode_s=0.0))
+    assert facts is None and [fault.kind for fault in faults] == ["too_slow"]
+
+
+def test_measures_against_numpy(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    samples = np.concatenate([np.zeros(RATE // 2), rng.normal(0, 0.05, RATE * 4), np.zeros(RATE)])
+    samples[RATE : RATE + RATE // 2] = 0
+    wav(samples, "FLOAT")(tmp_path / "a.wav")
+    facts, faults = inspect_audio(tmp_path / "a.wav", Limits())
+    assert facts is not None and faults == []
+    assert facts.frames == len(samples) and facts.dc == pytest.approx(samples.mean(), abs=1e-7)
+    assert (facts.leading_s, facts.inner_s, facts.trailing_s) == pytest.approx((0.5, 0.5, 1.0), abs=0.021)
+    spoken = samples[samples != 0]
+    assert facts.level == pytest.approx(np.sqrt((spoken**2).mean()), rel=0.01)
+    assert facts.peak == pytest.approx(np.abs(samples).max(), rel=1e-6)
+
+
+def test_order_of_the_lines_is_a_remark_only(make_corpus: Any) -> None:
+    folder = make_corpus(3)
+    lines = (folder / "metadata.csv").read_text(encoding="utf-8").splitlines()
+    (folder / "metadata.csv").write_text("\n".join(lines[::-1]) + "\n", encoding="utf-8")
+    assert kinds(validate(folder)) == {("info", "unsorted")}

@@ -9,14 +9,14 @@ from typing import Any
 from recipes.tts.common.corpora import read_corpus
 from recipes.tts.common.manifest import SPLITS, corpus_folder
 from speechkd.data.corpus import Corpus
-from speechkd.data.manifests import write_manifests
-from speechkd.data.splits import split_ids
+from speechkd.data.manifests import write_manifests, write_videos
+from speechkd.data.splits import split_utterances
 from speechkd.data.validate import validate_corpus
 from speechkd.runner import Context
 
 
 def run(cfg: Any, ctx: Context) -> None:
-    """Write `manifest`: recordings.jsonl, supervisions.jsonl, splits.json, report.json.
+    """Write `manifest`: recordings.jsonl, supervisions.jsonl, speakers.json, splits.json, report.json.
 
     The mini corpus is spoken into the artifact itself, with its exact times in TextGrid/.
     """
@@ -25,7 +25,8 @@ def run(cfg: Any, ctx: Context) -> None:
         from recipes.tts.common.corpora.mini import speak_mini_corpus
 
         speak_mini_corpus(out)
-    corpus = _limited(read_corpus(cfg.corpus.name, corpus_folder(cfg.corpus, out)), cfg.corpus.limit)
+    corpus = read_corpus(cfg.corpus.name, corpus_folder(cfg.corpus, out), cfg.corpus.options)
+    corpus = _limited(corpus, cfg.corpus.limit)
     with ctx.progress(len(corpus.utterances), "checking recordings") as bar:
         report = validate_corpus(corpus, jobs=ctx.jobs, on_done=bar.advance)
     report.write_json(out / "report.json")
@@ -33,8 +34,12 @@ def run(cfg: Any, ctx: Context) -> None:
         ctx.log.info("%s", line)
     report.raise_errors()
     write_manifests(corpus, out)
-    texts = {utterance.id: utterance.text for utterance in corpus.utterances}
-    splits = split_ids(texts, cfg.split.valid, cfg.split.test, cfg.split.seed)
+    if any(utterance.video_path for utterance in corpus.utterances):
+        write_videos(corpus, out)
+    split = cfg.split
+    splits = split_utterances(corpus.utterances, split.by, split.valid, split.test, split.seed, split.speakers)
+    if splits.get("left_out"):
+        ctx.log.info("%d utterances are in no part of the split, see %s", len(splits["left_out"]), SPLITS)
     (out / SPLITS).write_text(json.dumps(splits, indent=1, sort_keys=True), encoding="utf-8")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from recipes.tts.common.corpora.layout import Layout
 from speechkd.data.corpus import READABLE_SUFFIXES, Corpus, Problem, Recordings, Severity, Utterance
 from speechkd.data.download import Archive
 from speechkd.data.transcripts import Row, read_table
@@ -17,6 +18,16 @@ LJSPEECH_ARCHIVE = Archive(
     folder="LJSpeech-1.1",
 )
 
+LJSPEECH_LAYOUT = Layout(
+    tree="""\
+LJSpeech-1.1/
+  metadata.csv              one line per recording, no heading: id|text or id|raw text|normalised text
+  wavs/
+    LJ001-0001.wav          <id>.wav or <id>.flac
+    …""",
+    needs=("metadata.csv", "wavs"),
+)
+
 
 def read_ljspeech(folder: Path) -> Corpus:
     """Read a corpus folder. Nothing is decoded; `speechkd.data.validate.validate_corpus` does that.
@@ -26,25 +37,43 @@ def read_ljspeech(folder: Path) -> Corpus:
     """
     table = folder / "metadata.csv"
     rows, problems = read_table(table)
-    recordings = Recordings.scan(folder / "wavs")
-    utterances = []
+    normalised = any(line.count(b"|") == 2 for line in table.read_bytes().split(b"\n", 1)[:1])
+    return with_recordings(folder, table, rows, problems, Recordings.scan(folder / "wavs"), normalised=normalised)
+
+
+def with_recordings(
+    folder: Path,
+    table: Path,
+    rows: list[Row],
+    problems: list[Problem],
+    recordings: Recordings,
+    language: str = "",
+    normalised: bool = False,
+) -> Corpus:
+    """The corpus of a table's rows and the recordings of the same names."""
+    utterances, used = [], {row.id for row in rows}
     for row in rows:
         path = recordings.pick(row.id)
-        problems += _recording_problems(row, recordings)
+        problems += _recording_problems(row, table.name, recordings, used)
         if path is not None:
-            utterances.append(Utterance(row.id, row.text, path, row.line))
+            utterances.append(Utterance(row.id, row.text, path, row.line, speaker=row.speaker, language=language))
     # A recording whose line is broken is not one without a line: its fault is reported already.
-    listed = {row.id: row for row in rows} | {problem.id: problem for problem in problems}
-    unlisted = tuple(recordings.others(listed))
-    return Corpus(folder, tuple(utterances), tuple(problems), table, unlisted)
+    used |= {problem.id for problem in problems}
+    unlisted = tuple(recordings.others(used))
+    return Corpus(folder, tuple(utterances), tuple(problems), table, unlisted, normalised=normalised)
 
 
-def _recording_problems(row: Row, recordings: Recordings) -> Iterator[Problem]:
-    where = f"metadata.csv:{row.line}:1"
+def _recording_problems(row: Row, table: str, recordings: Recordings, used: set[str]) -> Iterator[Problem]:
+    """Adds to `used` the names of recordings that a line means but does not write the same way."""
+    where = f"{table}:{row.line}:1"
     readable = [p for p in recordings.by_stem.get(row.id, []) if p.suffix.lower() in READABLE_SUFFIXES]
     if recordings.pick(row.id) is None:
-        what, todo = f"wavs has no {row.id}.wav or .flac", "Add the recording or remove the line."
+        near = recordings.nearly(row.id)
+        what, todo = f"{recordings.folder.name} has no {row.id}.wav or .flac", "Add the recording or remove the line."
+        if near is not None:
+            used.add(near)
+            todo = f"There is {near!r}, written with another case or other accents: rename it."
         yield Problem(Severity.ERROR, "missing_recording", row.id, where, what, todo)
     if len(readable) > 1:
-        what, todo = f"wavs has several recordings called {row.id}", "Keep one of them."
+        what, todo = f"{recordings.folder.name} has several recordings called {row.id}", "Keep one of them."
         yield Problem(Severity.ERROR, "ambiguous_recording", row.id, where, what, todo)
