@@ -62,7 +62,13 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["speechkd", "speechkd.*", "recipes", "recipes.*"]),
     package_data={
-        "speechkd": ["py.typed", "cli/templates/*.txt"],
+        "speechkd": [
+            "py.typed",
+            "cli/templates/*.txt",
+            "text/cases/*.tsv",
+            "text/weights/*",
+            "align/weights/*",
+        ],
         "recipes": ["tts/*/conf/*.yaml", "tts/common/corpora/*.txt"],
     },
     install_requires=BASE,

@@ -61,6 +61,10 @@ class DataError(SpeechkdError):
     exit_code = 3
 
 
+class NothingToSpeak(DataError):
+    """A text in which no word is left after normalising (exit 3): several sentences may hold one such and be spoken."""
+
+
 class StageError(SpeechkdError):
     """A stage of a recipe failed (exit 4)."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from speechkd.audio.mel import MelPreset
     from speechkd.models.vocoder.load import Vocoder
     from speechkd.synthesis.voice import Voice
+    from speechkd.text import Frontend
 
 # Builds an acoustic model, still without its weights, from the numbers in voice.json.
 AcousticBuilder = Callable[[Mapping[str, Any]], "nn.Module"]
@@ -48,16 +49,24 @@ def load_voice(path: Path | str, models: Mapping[str, AcousticBuilder] | None = 
     if find_spec("torch") is None:
         raise missing_extra("torch", "torch", "speaking")
     from speechkd.synthesis.voice import Voice
-    from speechkd.text import EnglishFrontend, SymbolTable
+    from speechkd.text import SymbolTable
 
     preset = _preset_of(manifest, folder)
     try:
         symbols = SymbolTable.from_json(json.loads((folder / files.SYMBOLS_NAME).read_text(encoding="utf-8")))
-        frontend = EnglishFrontend(folder / files.LEXICON_NAME)
+        frontend = _frontend_of(manifest, folder)
     except (SpeechkdError, ValueError) as error:
         raise ArtifactError("the voice's text files are wrong", where=str(folder), why=str(error)) from error
     acoustic = _acoustic_of(manifest, folder, {**ACOUSTIC_MODELS, **(models or {})})
     return Voice(manifest, acoustic, _vocoder_of(manifest, folder), symbols, frontend, preset)  # type: ignore[arg-type]
+
+
+def _frontend_of(manifest: VoiceManifest, folder: Path) -> Frontend:
+    """The text front end of the voice's language; English reads the voice's own words, too."""
+    from speechkd.text import make_frontend
+
+    lexicon = folder / files.LEXICON_NAME
+    return make_frontend(manifest.language, lexicon if manifest.language == "en-us" else None)
 
 
 def _preset_of(manifest: VoiceManifest, folder: Path) -> MelPreset:

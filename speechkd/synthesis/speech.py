@@ -13,7 +13,7 @@ import numpy.typing as npt
 from speechkd.audio.io import write_audio
 from speechkd.errors import UsageError
 from speechkd.synthesis.files import whole_file
-from speechkd.text import Tokens, is_phone
+from speechkd.text import Tokens
 
 AUDIO_SUFFIXES = (".wav", ".flac")
 
@@ -104,7 +104,7 @@ def timed_tokens(tokens: Tokens, durations: Sequence[int], hop_s: float) -> tupl
     phones: list[Timed] = []
     spans: dict[int, tuple[int, int]] = {}
     for symbol, word, start, end in zip(tokens.symbols, tokens.word_index, starts, ends, strict=True):
-        spoken = is_phone(symbol)
+        spoken = word >= 0
         if spoken or end > start:
             phones.append(Timed(symbol if spoken else "", float(start * hop_s), float(end * hop_s)))
         if word >= 0:

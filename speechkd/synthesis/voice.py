@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from speechkd.audio.mel import MelPreset
-from speechkd.errors import ArtifactError, DataError, UsageError
+from speechkd.errors import ArtifactError, NothingToSpeak, UsageError
 from speechkd.models.vocoder.load import Vocoder
 from speechkd.synthesis.manifest import VoiceManifest
 from speechkd.synthesis.speech import Speech, join, timed_tokens
-from speechkd.text import EnglishFrontend, SymbolTable, Tokens, split_sentences
+from speechkd.text import Frontend, SymbolTable, Tokens, split_sentences
 
 # Beyond these a model is far from anything it has heard.
 RANGES = {"speed": (0.25, 4.0), "pitch": (-12.0, 12.0), "energy": (0.25, 4.0)}
@@ -40,7 +40,7 @@ class Voice:
         acoustic: AcousticModel,
         vocoder: Vocoder,
         symbols: SymbolTable,
-        frontend: EnglishFrontend,
+        frontend: Frontend,
         preset: MelPreset,
     ) -> None:
         self.manifest = manifest
@@ -83,7 +83,7 @@ class Voice:
         for sentence in split_sentences(text):
             try:
                 yield self._frontend.tokens(sentence)
-            except DataError:
+            except NothingToSpeak:
                 continue
 
     def _speak(self, tokens: Tokens, speed: float, pitch: float, energy: float) -> Speech:

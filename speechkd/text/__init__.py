@@ -1,5 +1,7 @@
 """Text: normalising, lexicon, letter-to-sound, symbols and sentence splitting. Needs no torch."""
 
+from speechkd.text.espeak_frontend import EspeakFrontend
+from speechkd.text.factory import Frontend, make_frontend, symbols_for
 from speechkd.text.frontend import EnglishFrontend
 from speechkd.text.lexicon import CmuLexicon, UserLexicon, cmu_lexicon, read_lexicon, user_lexicon
 from speechkd.text.normalise import Normalised, normalise_english
@@ -12,6 +14,8 @@ __all__ = [
     "PHONES",
     "CmuLexicon",
     "EnglishFrontend",
+    "EspeakFrontend",
+    "Frontend",
     "Normalised",
     "SymbolTable",
     "Tokens",
@@ -21,8 +25,10 @@ __all__ = [
     "is_pause",
     "is_phone",
     "is_vowel",
+    "make_frontend",
     "normalise_english",
     "read_lexicon",
     "split_sentences",
+    "symbols_for",
     "user_lexicon",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Characters with a plain reading; all others must decompose to ASCII letters and digits, or are dropped with a record.
@@ -15,13 +16,16 @@ READ_AS = {
     "\u2260": " is not equal to ", "\u2264": " is at most ", "\u2265": " is at least ", "\u221e": " infinity ",
     "\u2192": " to ", "\u221a": " square root of ", "\u03c0": " pi ",
     "\u00bd": " 1/2 ", "\u00bc": " 1/4 ", "\u00be": " 3/4 ", "\u2153": " 1/3 ", "\u2154": " 2/3 ", "\u215b": " 1/8 ",
-    "\u00b2": " squared ", "\u00b3": " cubed ", "\u00a7": " section ", "\u00b5": "μ", "\u2103": "°C", "\u2109": "°F",
+    "\u00a9": " copyright ", "\u2122": "", "\u00ae": "",
+    "\u00a7": " section ", "\u00b5": "μ", "\u2103": "°C", "\u2109": "°F",
     "\u00df": "ss", "\u00e6": "ae", "\u00c6": "AE", "\u0153": "oe", "\u0152": "OE", "\u00f8": "o", "\u00d8": "O",
     "\u0142": "l", "\u0141": "L", "\u0111": "d", "\u0110": "D", "\u00f0": "th", "\u00d0": "Th", "\u00fe": "th",
     "\u00de": "Th", "\u0131": "i",
 }  # fmt: skip
 # Written marks that later rules read.
-_KEPT = frozenset("$£€¥₹¢°μΩ")
+_KEPT = frozenset("$£€¥₹¢°μΩ²³")
+_SUPERSCRIPT = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_DIGIT_OF = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-", strict=True))
 _DROPPED_ASCII = frozenset("*^|~<>{}\\")
 
 
@@ -29,7 +33,7 @@ def read_characters(text: str) -> tuple[str, tuple[str, ...]]:
     """The text in ASCII and a few signs that the rules know, and the characters that were left out, in order."""
     kept: list[str] = []
     dropped: list[str] = []
-    for char in text:
+    for char in _SUPERSCRIPT.sub(_superscript, text):
         reading = _read(char)
         if reading is None:
             # Something stood here: the words on both sides stay apart, unless it is an invisible joint.
@@ -38,6 +42,11 @@ def read_characters(text: str) -> tuple[str, tuple[str, ...]]:
         else:
             kept.append(reading)
     return "".join(kept), tuple(dropped)
+
+
+def _superscript(match: re.Match[str]) -> str:
+    """Raised digits as a power ("10⁸" → "10^8"), so that they do not join the number before them."""
+    return match[0] if match[0] in "²³" else "^" + "".join(_DIGIT_OF[char] for char in match[0])
 
 
 def _read(char: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,10 @@ Phones = tuple[str, ...]
 
 # The dictionary orders variants by no rule. Where its first one is the rarer reading, this one (counted from 0) leads.
 PREFERRED_VARIANT = {"hers": 1, "lead": 1, "live": 1, "read": 1, "wind": 1}
+
+
+_COMMENT = re.compile(r"\s#(?:\s|$)")
+_VARIANT_NUMBER = re.compile(r"\(\d+\)$")
 
 
 class Lexicon(Protocol):
@@ -95,9 +100,10 @@ def user_lexicon(source: Mapping[str, Sequence[str]] | Path | None) -> UserLexic
 
 
 def read_lexicon(path: Path) -> UserLexicon:
-    """Read lines `WORD  PH PH …`; blank lines and lines that begin with `#` or `;;;` are skipped.
+    """Read lines `WORD  PH PH …`; blank lines, lines that begin with `#` or `;;;`, and what follows ` # ` are skipped.
 
-    A word on several lines has several variants, the first is the default. DataError names file and line.
+    A word on several lines, also as `WORD(2)`, has several variants, the first is the default. DataError names file
+    and line.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -108,9 +114,12 @@ def read_lexicon(path: Path) -> UserLexicon:
     entries: dict[str, list[Phones]] = {}
     for number, line in enumerate(lines, start=1):
         if line.strip() and not line.lstrip().startswith(("#", ";;;")):
-            word, *phones = line.split()
+            word, *phones = _COMMENT.split(line)[0].split()
+            word = _VARIANT_NUMBER.sub("", word)
             _check_entry(word, phones, where=f"{path}:{number}")
-            entries.setdefault(word.lower(), []).append(tuple(phones))
+            kinds = entries.setdefault(word.lower(), [])
+            if tuple(phones) not in kinds:
+                kinds.append(tuple(phones))
     return UserLexicon(entries)
 
 

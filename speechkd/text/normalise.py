@@ -1,7 +1,8 @@
 """Written English to spoken English: everything that is not a word becomes words.
 
 The result has words in lower case, letters that are spelled out in capitals ("FBI"), and the marks `, . ? ! ; :`
-and " - ". What cannot be spoken (emoji, other scripts, markup) is left out and listed, never silently.
+and " - ". Phonemes in double brackets stay as they are. What cannot be spoken (emoji, other scripts, markup) is left
+out and listed, never silently.
 The time taken grows linearly with the text.
 """
 
@@ -12,15 +13,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from speechkd.errors import DataError
+from speechkd.errors import NothingToSpeak
 from speechkd.text.characters import read_characters
+from speechkd.text.inline import PLACEHOLDER, cut_passages
 from speechkd.text.lexicon import knows_word
 from speechkd.text.rules.abbreviations import ABBREVIATION_RULES
 from speechkd.text.rules.addresses import ADDRESS_RULES
 from speechkd.text.rules.capitals import settle_capitals
 from speechkd.text.rules.dates import date_rules
+from speechkd.text.rules.files import FILE_RULES
 from speechkd.text.rules.money import MONEY_RULES
+from speechkd.text.rules.names_with_numbers import NAMED_NUMBER_RULES
 from speechkd.text.rules.numbers import DECADE_RULES, NUMBER_RULES
+from speechkd.text.rules.powers import POWER_RULES, SQUARE_RULES
 from speechkd.text.rules.romans import ROMAN_RULES
 from speechkd.text.rules.rule import Rule
 from speechkd.text.rules.signs import EARLY_SIGN_RULES, LATE_SIGN_RULES
@@ -31,7 +36,7 @@ from speechkd.text.symbols import PAUSES_BY_STRENGTH
 IsWord = Callable[[str], bool]
 
 # A word of the normalised text, or one mark that pauses. A hyphen inside a word is no pause.
-PIECE = re.compile(r"'?[A-Za-z]+(?:['-][A-Za-z]+)*'?|[,.?!;:-]")
+PIECE = re.compile(rf"'?[A-Za-z]+(?:['-][A-Za-z]+)*'?|[,.?!;:-]|{PLACEHOLDER}|\[\[[^\[\]]*\]\]")
 STRENGTH = {pause: strength for strength, pause in enumerate(PAUSES_BY_STRENGTH)}
 
 _SPACE_RULES = (
@@ -40,6 +45,7 @@ _SPACE_RULES = (
 )
 _MARK_RULES = (
     Rule("dashes", r"--+|(?<= )-(?= )", " - "),
+    Rule("last bracket", r"[)\]](?=\s*\Z)", ""),
     Rule("brackets", r"[()\[\]]", " , "),
     Rule("underscore", "_", " "),
     Rule("loose hyphens", r"(?<![A-Za-z -])-(?=[A-Za-z])|(?<=[A-Za-z'])-(?![A-Za-z-])|(?<= )-(?=[A-Za-z])", " "),
@@ -64,25 +70,37 @@ def normalise_english(text: str, *, is_word: IsWord | None = None, day_first: bo
     fourth, or the third of April with `day_first`; 23/11/2026 can be read only one way.
     """
     is_word = is_word or knows_word
-    read, dropped = read_characters(text)
+    pieces, passages = cut_passages(text)
+    parts = [read_characters(piece) for piece in pieces]
+    read = f" {PLACEHOLDER} ".join(piece for piece, _ in parts)
+    dropped = tuple(char for _, left_out in parts for char in left_out)
     for rule in (*_SPACE_RULES, *_rules(day_first), *_MARK_RULES):
         read = rule(read)
     spoken, left_over = _tidy(settle_capitals(read, is_word), is_word)
     dropped += left_over
     if not spoken:
-        raise DataError(
+        raise NothingToSpeak(
             "the text has nothing that can be spoken",
             where=repr(text[:60]),
             why=f"dropped: {' '.join(dict.fromkeys(dropped))[:60]}" if dropped else "it has no words",
         )
-    return Normalised(spoken, dropped)
+    return Normalised(_restored(spoken, passages), dropped)
+
+
+def _restored(spoken: str, passages: list[str]) -> str:
+    """The text with its phonemes where their placeholders stand."""
+    if not passages:
+        return spoken
+    pieces = spoken.split(PLACEHOLDER)
+    return "".join(a + b for a, b in zip(pieces, [*passages, ""], strict=True))
 
 
 @functools.cache
 def _rules(day_first: bool) -> tuple[Rule, ...]:
     return (
-        *ADDRESS_RULES, *date_rules(day_first), *TIME_RULES, *ROMAN_RULES, *ABBREVIATION_RULES, *EARLY_SIGN_RULES,
-        *MONEY_RULES, *DECADE_RULES, *UNIT_RULES, *NUMBER_RULES, *LATE_SIGN_RULES,
+        *FILE_RULES, *ADDRESS_RULES, *date_rules(day_first), *TIME_RULES, *ROMAN_RULES, *NAMED_NUMBER_RULES,
+        *ABBREVIATION_RULES, *POWER_RULES, *EARLY_SIGN_RULES, *MONEY_RULES, *DECADE_RULES, *UNIT_RULES, *SQUARE_RULES,
+        *NUMBER_RULES, *LATE_SIGN_RULES,
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """How a word is said: the lexicons first, then a fixed chain of fallbacks.
 
 user lexicon → CMU dictionary → hyphenated parts → morphology (inflection, prefix, suffix, compound) →
-letter-to-sound rules → the letters one by one (no vowel letter at all). `Word.source` names the step that answered.
+a network that learnt spelling to sound from the dictionary (g2p) → the letters one by one (no vowel letter at all).
+`Word.source` names the step that answered.
 A word in UPPER case is spelled out, unless the user lexicon knows it.
 """
 
@@ -11,14 +12,14 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from speechkd.text.letter_rules import letters_to_phones
+from speechkd.text.g2p import say_word
 from speechkd.text.lexicon import Phones, cmu_lexicon, user_lexicon
 from speechkd.text.morphology import CLITICS, add_plural, derive
 from speechkd.text.symbols import is_vowel
 from speechkd.text.tokens import Word
 
 # The weakest part names the source of a hyphenated word.
-_SOURCES = ("letters", "rules", "morphology", "lexicon", "user")
+_SOURCES = ("letters", "g2p", "morphology", "lexicon", "user")
 _SPELLED = re.compile(r"([A-Z]+)('?s)?")
 _VOWEL_LETTER = re.compile(r"[aeiouy]")
 
@@ -83,10 +84,9 @@ class Pronouncer:
         if apostrophe and stem and ending in CLITICS:
             word = self.word(stem)
             return Word(text, CLITICS[ending](word.phones), word.source)
-        letters = bare.replace("'", "")
-        if _VOWEL_LETTER.search(letters):
-            return Word(text, letters_to_phones(letters), "rules")
-        return Word(text, spell(letters), "letters")
+        if _VOWEL_LETTER.search(bare) and (phones := say_word(bare)):
+            return Word(text, phones, "g2p")
+        return Word(text, spell(bare.replace("'", "")), "letters")
 
     def _hyphenated(self, text: str) -> Word:
         parts = [self.word(part) for part in text.split("-") if part.strip("'")]

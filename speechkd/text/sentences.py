@@ -9,7 +9,10 @@ from speechkd.text.rules.dates import MONTHS
 from speechkd.text.rules.rule import starts_sentence
 
 # Marks, closing quotes and brackets, then a blank (or a full-width mark with none).
-_END = re.compile(r"[.!?\u2026]+[\"'\u2019\u201d)\]]*(?=\s)|[\u3002\uff01\uff1f]+|\n[^\S\n]*(?:\n\s*)+")
+# Phonemes in double brackets are one piece, whatever stands between them.
+_END = re.compile(
+    r"\[\[[^\[\]]*\]\]|[.!?\u2026]+[\"'\u2019\u201d)\]]*(?=\s)|[\u3002\uff01\uff1f]+|\n[^\S\n]*(?:\n\s*)+"
+)
 _LAST_WORD = re.compile(r"[\w.'\u2019-]{1,40}$")
 _NEVER_LAST = frozenset(TITLES) | frozenset(BEFORE_NUMBERS) - {"no", "No", "art", "Art", "ch", "p", "c"}
 _SELDOM_LAST = frozenset(ANYWHERE) | {name[:3].title() for name in MONTHS} | {"Sept"}
@@ -20,7 +23,7 @@ def split_sentences(text: str) -> list[str]:
     sentences: list[str] = []
     start = 0
     for match in _END.finditer(text):
-        if _ends_sentence(text, match):
+        if match[0][0] != "[" and _ends_sentence(text, match):
             sentences.append(text[start : match.end()].strip())
             start = match.end()
     sentences.append(text[start:].strip())

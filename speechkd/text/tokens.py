@@ -15,7 +15,8 @@ class Word:
     """One spoken word.
 
     `source` says where the phones come from: "user" (the user's lexicon), "lexicon" (the CMU dictionary),
-    "morphology" (built from lexicon words), "rules" (letter-to-sound), "letters" (spelled out). `variants` are the
+    "inline" (phonemes in the text), "espeak" (espeak-ng),
+    "morphology" (built from lexicon words), "g2p" (by the network), "letters" (spelled out). `variants` are the
     other pronunciations that the same source lists: a recording may hold one of them.
     """
 

@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from speechkd.audio.mel import MEL_PRESETS
-from speechkd.errors import ArtifactError, ConfigError, ResourceError, UsageError
+from speechkd.errors import ArtifactError, ConfigError, DataError, ResourceError, UsageError
 from speechkd.models.vocoder.config import HIFIGAN_V2
 from speechkd.models.vocoder.griffinlim import GriffinLim
 from speechkd.models.vocoder.hifigan import HifiGan
@@ -289,3 +289,9 @@ def test_fastspeech2_travels_through_a_voice(tmp_path):
     assert len(speech.samples) == int(made.mel_lengths[0]) * 256
     expected = GriffinLim(PRESET, n_iter=2)(made.mel)[0].clamp(-1, 1)
     np.testing.assert_allclose(speech.samples, expected.numpy(), atol=1e-5)
+
+
+def test_a_wrong_inline_phone_is_said_not_passed_over(voice):
+    """Only sentences without a word are passed over; a mistake in one of several sentences is the user's to know."""
+    with pytest.raises(DataError, match="HX"):
+        voice.synthesize("Hello there. Say [[HX AH0]] now.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ _ODD_TEXTS = st.one_of(
 
 
 @given(_ODD_TEXTS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_any_text_gives_tokens_or_a_data_error(text: str) -> None:
     assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())
     try:
@@ -53,18 +54,21 @@ def test_letters_are_spoken_or_listed(text: str) -> None:
 @pytest.mark.parametrize(
     "unit",
     ["a", "1", "1,", "1.", "-", " ", "\n", "a.", "I ", "I.", "$1", "1/", "A", "'", "a-", "a@", "a.b/", "www.", "1:", "1-2 ",
-     "Mr. ", "()", "No. ", "5 km ", "Henry I ", "x*", "#a", "&", "aA", "é", "😀", "1990s", "http://", "Nov. 1 ", "1,000,"],
+     "Mr. ", "()", "No. ", "5 km ", "Henry I ", "x*", "#a", "&", "aA", "é", "😀", "1990s", "http://", "Nov. 1 ", "1,000,",
+     "a/", "/a", "a.pdf", "1 ", "+1 ", "555-", "1^", "²", "x^2 ", "1e5", "May 1-", "9:00-", "1h 2m ", "C:\\a\\", "a $5 ",
+     "5 m/", "XXI ", "[", "]", "[[A]] ", "read ", "the ", "very "],
 )  # fmt: skip
 def test_time_is_linear(unit: str) -> None:
     def seconds(length: int) -> float:
         text = (unit * length)[:length] + " end"
-        start = time.perf_counter()
-        FRONTEND.normalise(text)
+        start = time.process_time()
+        with suppress(DataError):
+            FRONTEND.spoken_tokens(FRONTEND.normalise(text))
         split_sentences(text)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     seconds(1000)
-    short, long = seconds(10_000), seconds(80_000)
+    short, long = seconds(2_000), seconds(16_000)
     # Eight times the text: about eight times as long; quadratic time would take 64 times as long.
     assert long < 0.1 or long < 24 * short
 

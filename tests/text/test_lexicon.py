@@ -56,12 +56,33 @@ def test_user_words_come_first(tmp_path: Path) -> None:
     assert EnglishFrontend({"cat": ["D", "AO1", "G"]}).tokens("cat").words[0].phones == ("D", "AO1", "G")
 
 
+def test_lines_as_the_cmu_dictionary_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text(
+        "\ufefftomato T AH0 M EY1 T OW2 # as here\nTomato(2)\tT AH0 M AA1 T OW2\ntomato(3) T AH0 M EY1 T OW2\n"
+        "X-Ray  EH1 K S R EY0\no'er  AO1 R\nRecord  R EH1 K AO2 R D #\n",
+        encoding="utf-8",
+    )
+    lexicon = read_lexicon(path)
+    assert lexicon.words() == ("o'er", "record", "tomato", "x-ray")
+    assert lexicon.variants("TOMATO") == (tuple("T AH0 M EY1 T OW2".split()), tuple("T AH0 M AA1 T OW2".split()))
+    words = EnglishFrontend(path).tokens("To record o'er an X-ray, Tomato!").words
+    said = [(word.text, " ".join(word.phones)) for word in words if word.source == "user"]
+    assert [phones for _, phones in said] == [
+        "R EH1 K AO2 R D", "AO1 R", "EH1 K S R EY0", "T AH0 M EY1 T OW2",
+    ]  # fmt: skip
+    assert words[-1].variants == (tuple("T AH0 M AA1 T OW2".split()),)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("ok  K EY1\nbad\n", r"words\.txt:2: no phones for the word 'bad'"),
         ("cat  K AE T\n", r"words\.txt:1: unknown phone 'AE'.*AE0, AE1 or AE2"),
         ("\ncat  K QQ T\n", r"words\.txt:2: unknown phone 'QQ'"),
+        ("cat  k ae1 t\n", r"words\.txt:1: unknown phone 'k'"),
+        ("cat(x)  K AE1 T\n", r"words\.txt:1: 'cat\(x\)' is no word"),
+        ("cat  # K AE1 T\n", r"words\.txt:1: no phones for the word 'cat'"),
         ("c4t  K AE1 T\n", r"words\.txt:1: 'c4t' is no word"),
     ],
 )

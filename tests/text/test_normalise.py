@@ -78,7 +78,7 @@ CASES = {
         50¢ => fifty cents
         $5-10 => five to ten dollars
         $10k => ten thousand dollars
-        US$30 => US thirty dollars
+        US$30 => thirty US dollars
         """,
     "dates": """
         Nov. 23, 2026 => november twenty third, twenty twenty six

@@ -23,7 +23,7 @@ from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction
 from speechkd.models.tts.load import load_model
 from speechkd.models.vocoder.load import Vocoder, load_vocoder
 from speechkd.runner import Context, ItemStore
-from speechkd.text import SymbolTable
+from speechkd.text import Frontend, SymbolTable
 
 # Folders of `samples`, in the order of what has been replaced by the models.
 RECORDING, COPY, TRUE_DURATIONS, PREDICTED = "recording", "copy", "true_durations", "predicted"
@@ -39,15 +39,17 @@ class Speaker:
     vocoder: Vocoder
     symbols: SymbolTable
     preset: MelPreset
+    frontend: Frontend
 
 
 def run(cfg: Any, ctx: Context) -> None:
     """Write `samples`: a folder of WAVs per system and the mels behind them; and `timing`, which is volatile."""
     manifest, features = Manifest.read(ctx.input("manifest")), ItemStore(ctx.input("features"))
-    tokens = ItemStore(ctx.input("tokens"))
-    symbols = SymbolTable.from_json(json.loads((ctx.input("tokens") / "symbols.json").read_text(encoding="utf-8")))
+    tokens = ItemStore(ctx.input("spoken"))
+    symbols = SymbolTable.from_json(json.loads((ctx.input("spoken") / "symbols.json").read_text(encoding="utf-8")))
     vocoder = load_vocoder(cfg.vocoder, cfg.audio.mel, fetch_files, cfg.audio.vocoder_level_db)
-    speaker = Speaker(load_model(ctx.input("model")), vocoder, symbols, mel_preset(cfg.audio.mel))
+    reader = frontend(cfg.text.language, cfg.text.lexicon, cfg.text.day_first)
+    speaker = Speaker(load_model(ctx.input("model")), vocoder, symbols, mel_preset(cfg.audio.mel), reader)
     out = ctx.output("samples")
     for system in SYSTEMS:
         (out / system).mkdir()
@@ -77,7 +79,7 @@ def _speak(
     durations = torch.from_numpy(true["durations"].astype(np.int64))[None]
     lengths = torch.tensor([ids.shape[1]])
     forced = speaker.model.infer(ids, lengths, durations=durations)
-    text_s, _ = _timed(lambda: frontend(None).tokens(text))
+    text_s, _ = _timed(lambda: speaker.frontend.tokens(text))
     acoustic_s, free = _timed(lambda: speaker.model.infer(ids, lengths))
     vocoder_s, samples = _timed(lambda: speaker.vocoder(free.mel))
     copied = speaker.vocoder(torch.from_numpy(true["mel"])[None])

@@ -24,15 +24,21 @@ class RunSection(Config):
 class CorpusSection(Config):
     """The recordings."""
 
-    name: str = Field(description="mini (spoken on the spot by espeak-ng), ljspeech, or any name for your own folder")
-    dir: ConfigPath | None = Field(None, description="folder with metadata.csv and wavs/; absent: downloaded if known")
+    name: str = Field(description="mini (spoken on the spot), one of `speechkd data list`, or any name for your folder")
+    dir: ConfigPath | None = Field(None, description="folder of the corpus; absent: downloaded if known")
+    options: dict[str, str] = Field({}, description="choices of the corpus's reader (see: speechkd data layout NAME)")
     title: str = Field("", description="the corpus in words, for tables and cards")
     speaker: str = Field("", description="who speaks")
     licence: str = Field("", description="licence of the recordings")
     limit: int = Field(0, ge=0, description="use only this many utterances (by id); 0 uses all")
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """The mini corpus is made, not read."""
+        """The mini corpus is made, not read; a reader knows its options."""
+        from recipes.tts.common.corpora import corpus_kind
+
+        known = corpus_kind(self.name).options
+        for option in sorted(set(self.options) - set(known)):
+            yield f"options.{option}", f"corpus {self.name} has no such option; it has: {', '.join(known) or 'none'}"
         if self.name == "mini" and self.dir is not None:
             yield "dir", "the mini corpus is spoken on the spot and has no folder; give your corpus another name"
 
@@ -40,6 +46,11 @@ class CorpusSection(Config):
 class SplitSection(Config):
     """Held-out utterances; utterances with the same words are always on the same side."""
 
+    by: Literal["sentence", "speaker", "official"] = Field(
+        "sentence",
+        description="speaker: held-out utterances are of voices that training never hears; official: as published",
+    )
+    speakers: int = Field(1, ge=1, description="voices for valid, and for test, when split by speaker")
     valid: int = Field(16, ge=1, description="utterances for choosing the best weights")
     test: int = Field(32, ge=1, description="utterances for the results table")
     seed: int = Field(0, ge=0)
@@ -48,7 +59,18 @@ class SplitSection(Config):
 class TextSection(Config):
     """From text to tokens."""
 
+    language: str = Field(
+        "en-us",
+        pattern=r"^[a-z]{2,3}(-[a-z0-9-]+)*$",
+        description="en-us, or a language by espeak-ng's name (de, fr, es), whose phones are then espeak-ng's",
+    )
+    day_first: bool = Field(False, description="03/04/2026 is the third of April")
     lexicon: ConfigPath | None = Field(None, description="your own pronunciations, one `WORD  PH ON ES` per line")
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """espeak-ng pronounces the words of the languages that it reads."""
+        if self.language != "en-us" and self.lexicon is not None:
+            yield "lexicon", f"the language {self.language} takes no lexicon: espeak-ng pronounces its words"
 
 
 def _known_preset(name: Any) -> Any:
@@ -90,7 +112,6 @@ class PackSection(Config):
     """The packed voice."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="the voice's name")
-    language: str = Field("en-us")
 
 
 class Reference(Config):
@@ -130,7 +151,9 @@ class TtsConfig(Config):
     results: ResultsSection = ResultsSection()
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """A vocoder that is missing or of another mel: said before the training, not after it."""
+        """What cannot work together: said before the training, not after it."""
+        if self.text.language != "en-us" and self.align.backend == "pocketsphinx":
+            yield "align.backend", f"pocketsphinx hears English only; for {self.text.language} choose mas, mfa or given"
         if self.vocoder.type == "hifigan" and self.vocoder.path is not None:
             problem = vocoder_problem(self.vocoder.path, MEL_PRESETS[self.audio.mel])
             if problem:

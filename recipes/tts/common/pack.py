@@ -28,7 +28,7 @@ def run(cfg: Any, ctx: Context) -> None:
         mel_preset_name=cfg.audio.mel,
         card=card(cfg, scores),
         lexicon=_own_words(cfg.text.lexicon),
-        language=cfg.pack.language,
+        language=cfg.text.language,
         source=VoiceSource(
             recipe=cfg.recipe,
             corpus=cfg.corpus.title or cfg.corpus.name,

@@ -11,7 +11,7 @@ from typing import Any
 from speechkd.runner import Context, Output, stage
 
 
-@stage(outputs=("manifest",), uses=("corpus.name", "corpus.limit", "split"), external=("corpus.dir",))
+@stage(outputs=("manifest",), uses=("corpus.name", "corpus.options", "corpus.limit", "split"), external=("corpus.dir",))
 def prepare(cfg: Any, ctx: Context) -> None:
     """Find or make the corpus, report every problem in it, write manifests and the split."""
     from recipes.tts.common.prepare import run
@@ -29,22 +29,30 @@ def tokenize(cfg: Any, ctx: Context) -> None:
 
 @stage(
     inputs=("manifest", "tokens"),
-    outputs=("alignment",),
+    outputs=("alignment", "spoken"),
     uses=("corpus.name", "align", "run.max_errors"),
-    external=("corpus.dir", "align.folder"),
+    external=("corpus.dir", "align.folder", "align.model"),
 )
 def align(cfg: Any, ctx: Context) -> None:
-    """When each phone is said; list every utterance that cannot be aligned."""
+    """When each phone is said, and which pronunciation; list every utterance that cannot be aligned."""
     from recipes.tts.common.align import run
 
     run(cfg, ctx)
 
 
 @stage(
-    inputs=("manifest", "tokens", "alignment"),
+    inputs=("manifest", "spoken", "alignment"),
     outputs=("features",),
     uses=("corpus.name", "audio.mel", "audio.loudness_dbfs", "features", "run.max_errors"),
     external=("corpus.dir",),
+    imports=(
+        "recipes.tts.common.extract",
+        "speechkd.audio.mel",
+        "speechkd.features.dio",
+        "speechkd.features.energy",
+        "speechkd.features.pitch",
+        "soundfile",
+    ),
 )
 def extract(cfg: Any, ctx: Context) -> None:
     """Mel, F0, energy and durations per utterance; statistics of the training utterances."""
@@ -54,10 +62,10 @@ def extract(cfg: Any, ctx: Context) -> None:
 
 
 @stage(
-    inputs=("manifest", "tokens", "features", "model"),
+    inputs=("manifest", "spoken", "features", "model"),
     outputs=("samples", Output("timing", volatile=True)),
-    uses=("corpus.name", "audio", "vocoder"),
-    external=("corpus.dir", "vocoder.path"),
+    uses=("corpus.name", "text", "audio", "vocoder"),
+    external=("corpus.dir", "text.lexicon", "vocoder.path"),
 )
 def infer(cfg: Any, ctx: Context) -> None:
     """Speak the held-out sentences, with true and with predicted durations, beside the recordings."""
@@ -66,7 +74,7 @@ def infer(cfg: Any, ctx: Context) -> None:
     run(cfg, ctx)
 
 
-@stage(inputs=("manifest", "tokens", "samples"), outputs=("scores",), uses=("score", "audio.mel"))
+@stage(inputs=("manifest", "spoken", "samples"), outputs=("scores",), uses=("score", "audio.mel"))
 def score(cfg: Any, ctx: Context) -> None:
     """Measure the spoken sentences against the recordings."""
     from recipes.tts.common.score import run
@@ -88,7 +96,7 @@ def pack(cfg: Any, ctx: Context) -> None:
 
 
 @stage(
-    inputs=("manifest", "tokens", "alignment", "features", "model", "samples", "timing", "scores", "voice"),
+    inputs=("manifest", "spoken", "alignment", "features", "model", "samples", "timing", "scores", "voice"),
     outputs=(Output("results", volatile=True),),
     uses=(
         *(

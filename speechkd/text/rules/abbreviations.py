@@ -42,8 +42,15 @@ LATIN = {
     "I.e.": "that is",
     "Ph.D.": f"{SPELL}PHD",
     "Ph.D": f"{SPELL}PHD",
+    "P.S.": f"{SPELL}PS",
 }
 WITHOUT_DOT = {"Mr": "mister", "Mrs": "missus", "Ms": "miz", "Dr": "doctor", "vs": "versus"}
+
+
+def _latin(match: Match[str]) -> str:
+    """The reading; the dot of a degree stays where it clearly ends the sentence."""
+    ends = match[0] == "Ph.D." and starts_sentence(match.string, match.end())
+    return LATIN[match[0]] + ("." if ends else "")
 
 
 def _after_name(match: Match[str]) -> str:
@@ -61,12 +68,13 @@ def _initials(match: Match[str]) -> str:
 
 
 ABBREVIATION_RULES = (
-    Rule("Latin", one_of(LATIN) + r"(?!\w)", lambda m: LATIN[m[0]]),
-    Rule("title", rf"\b({one_of(TITLES)})\.(?= ?(?:[A-Z]|\"[A-Z]))", lambda m: TITLES[m[1]]),
+    Rule("Latin", one_of(LATIN) + r"(?!\w)", _latin),
+    Rule("title", rf"\b({one_of(TITLES)})\.(?= ?(?:[A-Z]|\"[A-Z])| and (?:Mr|Mrs|Ms|Dr)\.)", lambda m: TITLES[m[1]]),
     Rule("title without dot", rf"\b({one_of(WITHOUT_DOT)})\b(?!\.)(?= [A-Z]|(?<=vs) )", lambda m: WITHOUT_DOT[m[1]]),
     Rule("before a number", rf"\b({one_of(BEFORE_NUMBERS)})\. ?(?=\d)", lambda m: BEFORE_NUMBERS[m[1]] + " "),
+    Rule("court case", r"(?<=\w )v\.(?= [A-Z])", f"{SPELL}V"),
     Rule("after a name", rf"\b({one_of(AFTER_NAMES)})\.", _after_name),
-    Rule("abbreviation", rf"\b({one_of(ANYWHERE)})\.", _anywhere),
+    Rule("abbreviation", rf"\b(?<!\d)(?<!\d )({one_of(ANYWHERE)})\.", _anywhere),
     Rule("initials", r"(?<![\w.])(?:[A-Za-z]\.){2,}(?!\w)", _initials),
     Rule("initial", r"(?<![\w.'])([A-HJ-Z])\.(?= ?[A-Z])", rf"{SPELL}\1"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from re import Match
 
+from speechkd.text.rules.files import part_of_address
 from speechkd.text.rules.rule import SPELL, Rule
 
 _MARKS = {".": " dot ", "/": " slash ", "-": " dash ", "_": " underscore ", "@": " at ", ":": " colon ", "?": " ",
@@ -13,9 +14,10 @@ _TOP = "com|org|net|edu|gov|io|ai|co|uk|de|fr|info|eu|ca|us|dev|app|me|tv|ly"
 
 def _address(match: Match[str]) -> str:
     name = match[1].removeprefix("www.")
-    spoken = "".join(_MARKS.get(char, char) for char in name.rstrip("/"))
+    spoken = "".join(_MARKS.get(char, char) for char in name.rstrip("/").lower())
     www = f"{SPELL}WWW dot " if name != match[1] else ""
-    return f" {www}{spoken.lower()} "
+    possessive = match.string.startswith("'s", match.end())
+    return f" {www}{' '.join(map(part_of_address, spoken.split()))}{'' if possessive else ' '}"
 
 
 ADDRESS_RULES = (

@@ -11,7 +11,10 @@ from speechkd.text.rules.rule import SPELL
 IsWord = Callable[[str], bool]
 
 # Spelled out in capitals though the dictionary knows a word of these letters.
-SPELLED = frozenset("US IT UN AM PM ID TV PC PR HR AI EU UK IP AD BC OS IQ LED CEO CIO".split())
+SPELLED = frozenset("US IT UN AM PM ID TV PC PR HR AI EU UK IP AD BC OS IQ LED CEO CIO IRS GDP".split())
+
+# The capital tells these from other words of the same letters, so that it stays.
+CAPITAL_TELLS = frozenset(("Polish",))
 
 _TOKEN = re.compile(rf"{SPELL}?[A-Za-z]+(?:'[A-Za-z]+)*")
 _CAPITALS = re.compile(r"([A-Z]{2,})('?s)?")
@@ -38,6 +41,8 @@ def _settle(token: str, is_word: IsWord, shouting: bool) -> str:
         return letters.upper() + (f"'{ending.lower()}" if ending else "")
     if len(token) == 1:
         return token.lower() if token in "AI" else token
+    if token in CAPITAL_TELLS:
+        return token
     if capitals := _CAPITALS.fullmatch(token):
         return _capitals(capitals[1], capitals[2] or "", is_word, shouting)
     if _SMALL_THEN_CAPITALS.fullmatch(token):

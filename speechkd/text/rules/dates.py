@@ -1,4 +1,4 @@
-"""Dates: Nov. 23, 2026; 23 November 2026; 2026-11-23; 11/23/2026."""
+"""Dates: Nov. 23, 2026; 23 November 2026; 2026-11-23; 11/23/2026; March 3-5; months and weekdays with a dot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from re import Match
 
 from speechkd.text.rules.numbers import ordinal, year
-from speechkd.text.rules.rule import Rule, one_of
+from speechkd.text.rules.rule import Rule, kept_dot, one_of
 
 MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
           "december")  # fmt: skip
@@ -18,6 +18,8 @@ _WEEKDAY_OF = {"Mon": "monday", "Tue": "tuesday", "Tues": "tuesday", "Wed": "wed
 _WEEKDAY = one_of(_WEEKDAY_OF)
 _DAY = r"(0?[1-9]|[12]\d|3[01])"
 _YEAR = r"(\d{4})"
+_OF_YEAR = rf"(?:,? {_YEAR}\b)?"
+_TH = "(?:st|nd|rd|th)?"
 
 
 def _spoken(month: str, day: str, year_text: str | None) -> str:
@@ -44,7 +46,30 @@ def _weekdays(match: Match[str]) -> str:
 
 
 def _iso(match: Match[str]) -> str:
-    return _spoken(MONTHS[int(match[2]) - 1], match[3], match[1])
+    return _spoken(MONTHS[int(match[3]) - 1], match[4], match[1])
+
+
+def _nth(day: str) -> str:
+    return ordinal(str(int(day)))
+
+
+def _tail(year_text: str | None) -> str:
+    return f", {year(year_text)}" if year_text else ""
+
+
+def _days(match: Match[str]) -> str:
+    month, first, last, year_text = match.groups()
+    return f"{_MONTH_OF[month]} {_nth(first)} to {_nth(last)}{_tail(year_text)}"
+
+
+def _days_of_two_months(match: Match[str]) -> str:
+    month, first, second_month, last, year_text = match.groups()
+    return f"{_MONTH_OF[month]} {_nth(first)} to {_MONTH_OF[second_month]} {_nth(last)}{_tail(year_text)}"
+
+
+def _days_first(match: Match[str]) -> str:
+    first, last, month, year_text = match.groups()
+    return f"the {_nth(first)} to the {_nth(last)} of {_MONTH_OF[month]}{_tail(year_text)}"
 
 
 def _numeric(day_first: bool) -> Callable[[Match[str]], str]:
@@ -56,9 +81,14 @@ def _numeric(day_first: bool) -> Callable[[Match[str]], str]:
             return match[0]
         day_leads = first > 12 or (day_first and second <= 12)
         day, month = (first, second) if day_leads else (second, first)
-        return _spoken(MONTHS[month - 1], str(day), match[4])
+        return _spoken(MONTHS[month - 1], str(day), _full_year(match[4]))
 
     return spoken
+
+
+def _full_year(text: str) -> str:
+    """The year of two digits that is meant: 24 is 2024, 76 is 1976."""
+    return text if len(text) == 4 else ("20" if int(text) < 50 else "19") + text
 
 
 def date_rules(day_first: bool) -> tuple[Rule, ...]:
@@ -71,9 +101,15 @@ def date_rules(day_first: bool) -> tuple[Rule, ...]:
             rf"\b({_WEEKDAY})(?:\.,?|,)(?= {_MONTH} ?\d| \d{{1,2}} {_MONTH})",
             lambda m: _WEEKDAY_OF[m[1]] + ",",
         ),
+        Rule("days of two months", rf"\b{_MONTH} {_DAY} ?- ?{_MONTH} {_DAY}\b{_OF_YEAR}", _days_of_two_months),
+        Rule("days of a month", rf"\b{_MONTH} {_DAY}{_TH} ?- ?{_DAY}{_TH}\b(?![-:.]\d){_OF_YEAR}", _days),
+        Rule("days, month last", rf"(?<![\w.:-]){_DAY} ?- ?{_DAY} {_MONTH}{_OF_YEAR}", _days_first),
         Rule("date, month first", rf"\b{_MONTH} {_DAY}(?:st|nd|rd|th)?\b(?!\.\d|:)(?:,? {_YEAR}\b)?", _month_first),
         Rule("date, day first", rf"\b(?:[Tt]he )?{_DAY}(?:st|nd|rd|th)?(?: of)? {_MONTH}(?:,? {_YEAR}\b)?", _day_first),
         Rule("month and year", rf"\b{_MONTH},? {_YEAR}\b", _month_and_year),
-        Rule("ISO date", r"(?<![\w-])(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?![\w-])", _iso),
+        Rule("ISO date", r"(?<![\w/-])(\d{4})([/-])(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?![\w/-])", _iso),
+        Rule("short numeric date", r"(?<![\w/.-])(\d{1,2})(/)(\d{1,2})/(\d\d)(?![\w/-])", _numeric(day_first)),
         Rule("numeric date", r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?![\w/-])", _numeric(day_first)),
+        Rule("month alone", r"\b(Jan|Feb|Apr|Aug|Sept|Sep|Oct|Nov|Dec)\.", lambda m: _MONTH_OF[m[1]] + kept_dot(m)),
+        Rule("weekday alone", r"\b(Mon|Tues|Tue|Wed|Thurs|Thur|Thu|Fri)\.", lambda m: _WEEKDAY_OF[m[1]] + kept_dot(m)),
     )

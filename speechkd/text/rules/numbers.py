@@ -49,6 +49,16 @@ def year(text: str) -> str:
     return _words(int(text), "year") if len(text) <= 4 else cardinal(text)
 
 
+def pairs(text: str) -> str:
+    """Three or four digits that name something: "101" → "one oh one", "1549" → "fifteen forty nine"."""
+    if len(text) not in (3, 4) or text[0] == "0" or text.endswith("000"):
+        return cardinal(text)
+    start, end = cardinal(text[:-2]), text[-2:]
+    if end == "00":
+        return f"{start} hundred"
+    return f"{start} oh {cardinal(end[1])}" if end[0] == "0" else f"{start} {cardinal(end)}"
+
+
 def decimal(text: str) -> str:
     """A number that may have commas and a decimal part: "3.14" → "three point one four"."""
     whole, point, part = text.partition(".")
@@ -79,7 +89,7 @@ def plain_number(text: str) -> str:
 
 def _fraction(match: Match[str]) -> str:
     whole, top, bottom = match.groups()
-    if int(bottom) not in _FRACTION_BOTTOMS:
+    if int(bottom) not in _FRACTION_BOTTOMS or (not whole and int(top) > 2 * int(bottom)):
         return f"{plain_number(whole) + ' ' if whole else ''}{cardinal(top)} over {cardinal(bottom)}"
     name = _FRACTIONS.get(int(bottom)) or ordinal(bottom)
     if int(top) != 1:
@@ -103,7 +113,7 @@ def _range(match: Match[str]) -> str:
     return f"{plain_number(match[1])} to {plain_number(match[2])}"
 
 
-def _phone_number(match: Match[str]) -> str:
+def _groups(match: Match[str]) -> str:
     return ", ".join(digits(group) for group in re.findall(r"\d+", match[0]))
 
 
@@ -119,17 +129,20 @@ def _signed(match: Match[str]) -> str:
     return ("minus " if match[1] == "-" else "plus ") + decimal(match[2])
 
 
+_GROUPED = r"\d{1,3}(?:,\d{3}){1,6}"
 _NUMBER = r"\d{1,3}(?:,\d{3}){1,6}(?:\.\d+)?|\d+(?:\.\d+)?"
 DECADE_RULES = (Rule("decade", r"(?<![\w.,])'?(1[1-9]|20)?([0-9])0'?s\b", _decade),)
 NUMBER_RULES = (
-    Rule("phone number", r"(?<![\w.-])(?:\+?1-)?(?:\(\d{3}\) ?|\d{3}-)?\d{3}-\d{4}(?![\w-])", _phone_number),
-    Rule("groups of digits", r"(?<![\w.-])\d{1,15}(?:-\d{1,15}){2,}(?![\w-])", _phone_number),
+    Rule("groups of digits", r"(?<![\w.-])\d{1,15}(?:-\d{1,15}){2,}(?![\w-])", _groups),
     Rule("twenty four seven", r"(?<![\w./])24/7(?![\w/])", "twenty four seven"),
     Rule("fraction", r"(?<![\w./])(?:(\d{1,9})[ -] ?)?(\d{1,3})/(\d{1,3})(?![\w/])", _fraction),
-    Rule("ordinal", r"(?<![\w.])(\d{1,3}(?:,\d{3}){1,6}|\d+)(?:st|nd|rd|th)\b", lambda m: ordinal(m[1])),
+    Rule("ordinal", r"(?<![\w.])(\d{1,3}(?:,\d{3}){1,6}|\d+)(?:st|nd|rd|th|ST|ND|RD|TH)\b", lambda m: ordinal(m[1])),
     Rule("dotted", r"(?<![\w.])\d{1,15}(?:\.\d{1,15}){2,}(?!\w)", _dotted),
+    Rule("minus", r"(?<![\w.,-])(\d{1,15}(?:\.\d{1,9})?) ?- ?(?=\d{1,15}(?:\.\d{1,9})? ?=)", r"\1 minus "),
+    Rule("large range", rf"(?<![\w.,-])({_GROUPED}) ?- ?({_GROUPED})(?![\w-])", _range),
     Rule("range", r"(?<![\w.,-])(\d{1,15}(?:\.\d{1,9})?) ?- ?(\d{1,15}(?:\.\d{1,9})?)(?![\w-])", _range),
     Rule("signed", rf"(?<![\w)-])([+-])({_NUMBER})(?!\w)", _signed),
+    Rule("possessive", r"(?<=[A-Za-z])-?(\d{1,15})'s\b", lambda m: f" {plain_number(m[1])}'s "),
     Rule("plural number", r"(?<![\d.,])(\d{1,15})'?s\b", lambda m: f" {plural(plain_number(m[1]))} "),
     Rule("fold", r"(?<=\d)x(?![A-Za-z'])", " times"),
     Rule("letter and number", r"(?<![A-Za-z'])([A-Z]{1,2})-?(?=\d)", rf"{SPELL}\1 "),

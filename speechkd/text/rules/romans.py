@@ -39,7 +39,20 @@ def _counted(match: Match[str]) -> str:
     return f"{match[1]} {cardinal(str(roman_value(match[2])))}"
 
 
+def _nth(match: Match[str]) -> str:
+    return ordinal(str(roman_value(match[1])))
+
+
 ROMAN_RULES = (
+    Rule("world war", r"\bWW(I{1,2})\b", lambda m: f"world war {cardinal(str(len(m[1])))}"),
+    Rule(
+        "of a row",
+        r"\b(?=[IVX]{2})((?:X{0,3})(?:IX|IV|V?I{0,3})) (?=[Cc]entur(?:y|ies)\b|Olympi|Corps\b)",
+        lambda m: _nth(m) + " ",
+    ),
+    Rule(
+        "scene", r"\b(Act|Scene) (iv|v?i{1,3}|v)\b(?!')", lambda m: f"{m[1]} {cardinal(str(roman_value(m[2].upper())))}"
+    ),
     Rule("ruler", rf"\b({one_of(RULERS)}) {_NUMERAL}(?![A-Za-z]){_NOT_PRONOUN}{_NOT_INITIAL}", _ruler),
     Rule("counted", rf"\b({one_of(COUNTED)}) {_NUMERAL}(?![A-Za-z])(?!'[a-z])", _counted),
     Rule("counted, small", rf"\b({one_of(COUNTED).lower()}) (?!I\b){_NUMERAL}(?![A-Za-z])(?!'[a-z])", _counted),

@@ -29,6 +29,12 @@ def one_of(names: Iterable[str]) -> str:
     return "(?:" + "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name))) + ")"
 
 
+# "a $5 bill": behind an article and before a noun what is counted stays singular; these words are no nouns.
+BEFORE_NOUN = (
+    r"(?= (?!(?:to|or|and|in|per|of|for|a|an|at|on|by|from|with|more|less|than|each|away|apart|every)\b)[a-z])"
+)
+BEHIND_ARTICLE = r"\b([Aa]n?) "
+
 # Words that open a sentence far more often than they go on after an abbreviation.
 _OPENERS = frozenset(
     "A An And As At But For He Her His How However I If In It Its My No Now On Our She So That The Their Then There "

@@ -7,6 +7,8 @@ from speechkd.text.rules.rule import SPELL, Rule
 EARLY_SIGN_RULES = (
     Rule("hash before a number", r"#(?=\d)", "number "),
     Rule("about", r"~ ?(?=[$£€]?\d)", "about "),
+    Rule("and", r"(?<=\w )'?n'(?= \w)", "and"),
+    Rule("the organization", r"\b([Tt]he) WHO\b", rf"\1 {SPELL}WHO"),
     Rule("and/or", r"\b(and)/(or)\b", r"\1 \2"),
     Rule("times", r"(?<=\d) ?[x*] ?(?=\d)", " times "),
 )
@@ -30,6 +32,6 @@ LATE_SIGN_RULES = (
     Rule("degree", "°", " degrees "),
     Rule("micro", "μ", " micro "),
     Rule("ohm", "Ω", " ohm "),
-    Rule("less", r"(?<= )<(?= \w)", "is less than"),
-    Rule("greater", r"(?<= )>(?= \w)", "is greater than"),
+    Rule("less", r"(?<= )<(?= )", "is less than"),
+    Rule("greater", r"(?<= )>(?= )", "is greater than"),
 )
