@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from speechkd.align.factory import make_aligner
-from speechkd.align.options import GivenOptions, PocketsphinxOptions
+from speechkd.align.options import AlignOptions
 from speechkd.align.textgrid import write_textgrid
-from speechkd.errors import SpeechkdError
-
-if TYPE_CHECKING:
-    from speechkd.text import EnglishFrontend
+from speechkd.align.types import AlignInput
+from speechkd.errors import DataError
 
 
 @dataclass(frozen=True)
 class Job:
     """One utterance to align."""
 
-    id: str
-    text: str
-    audio_path: Path
+    utterance: AlignInput
     out: Path
-    options: PocketsphinxOptions | GivenOptions
-    lexicon: Path | None
+    options: AlignOptions
 
 
 @dataclass(frozen=True)
@@ -39,30 +32,54 @@ class Failure:
     reason: str
 
 
-def align_corpus(
-    utterances: Iterable[tuple[str, str, Path]],
-    out: Path,
-    options: PocketsphinxOptions | GivenOptions,
-    jobs: int = 1,
-    lexicon: Path | None = None,
-    on_done: Callable[[], None] | None = None,
-) -> list[Failure]:
-    """Align (id, text, audio path) each to `<out>/<id>.TextGrid`; returns those that failed, in order.
+@dataclass(frozen=True)
+class Note:
+    """An utterance that was aligned, and what it took beyond the usual search."""
 
-    The files are the same for any number of `jobs` (processes).
+    id: str
+    note: str
+
+
+def read_texts(
+    utterances: Iterable[tuple[str, str, Path, str]], lexicon: Path | None = None
+) -> tuple[list[AlignInput], list[Failure]]:
+    """(id, text, audio path, speaker) with the tokens of the text; and those whose text has none, with the reason."""
+    from speechkd.text import EnglishFrontend
+
+    frontend = EnglishFrontend(lexicon)
+    inputs: list[AlignInput] = []
+    failures: list[Failure] = []
+    for identifier, text, path, speaker in utterances:
+        try:
+            inputs.append(AlignInput(identifier, frontend.tokens(text), path, speaker))
+        except DataError as error:
+            failures.append(Failure(identifier, str(error)))
+    return inputs, failures
+
+
+def align_corpus(
+    utterances: Sequence[AlignInput],
+    out: Path,
+    options: AlignOptions,
+    jobs: int = 1,
+    on_done: Callable[[], None] | None = None,
+) -> list[Failure | Note]:
+    """Align each utterance to `<out>/<id>.TextGrid`; returns what there is to say about some of them, in order.
+
+    The files are the same for any number of `jobs` (processes). An error other than `DataError`, which concerns one
+    utterance, is raised: it would come back for every other one.
     """
     out.mkdir(parents=True, exist_ok=True)
-    work = [Job(identifier, text, path, out, options, lexicon) for identifier, text, path in utterances]
-    failures = []
-    for failure in _run(work, jobs):
-        if failure is not None:
-            failures.append(failure)
+    remarks: list[Failure | Note] = []
+    for remark in _run([Job(utterance, out, options) for utterance in utterances], jobs):
+        if remark is not None:
+            remarks.append(remark)
         if on_done:
             on_done()
-    return failures
+    return remarks
 
 
-def _run(work: list[Job], jobs: int) -> Iterator[Failure | None]:
+def _run(work: list[Job], jobs: int) -> Iterator[Failure | Note | None]:
     if jobs <= 1:
         yield from map(align_one, work)
         return
@@ -70,24 +87,19 @@ def _run(work: list[Job], jobs: int) -> Iterator[Failure | None]:
         yield from pool.map(align_one, work, chunksize=8)
 
 
-def align_one(job: Job) -> Failure | None:
+def align_one(job: Job) -> Failure | Note | None:
     """Align one utterance and write its TextGrid; an older one is removed when it fails."""
     from speechkd.audio.io import read_audio
 
-    path = job.out / f"{job.id}.TextGrid"
+    utterance = job.utterance
+    path = job.out / f"{utterance.id}.TextGrid"
     try:
-        tokens = _frontend(job.lexicon).tokens(job.text)
-        audio = read_audio(job.audio_path)
-        aligner = make_aligner(job.options)
-        write_textgrid(path, aligner.align(audio.samples, audio.sample_rate, tokens, utterance_id=job.id))
-    except SpeechkdError as error:
+        audio = read_audio(utterance.audio_path)
+        found = make_aligner(job.options).align(
+            audio.samples, audio.sample_rate, utterance.text_tokens, utterance_id=utterance.id
+        )
+    except DataError as error:
         path.unlink(missing_ok=True)
-        return Failure(job.id, str(error))
-    return None
-
-
-@lru_cache(maxsize=1)
-def _frontend(lexicon: Path | None) -> EnglishFrontend:
-    from speechkd.text import EnglishFrontend
-
-    return EnglishFrontend(lexicon)
+        return Failure(utterance.id, str(error))
+    write_textgrid(path, found)
+    return Note(utterance.id, found.note) if found.note else None

@@ -22,6 +22,7 @@ def token_durations(alignment: Alignment, tokens: Tokens, n_frames: int, hop_s: 
     duration is b_k - b_(k-1). Rounding the boundaries instead of the durations lets no error add up. A pause token gets
     the silence found after its word, the first token the silence before the first word; 0 frames where there is none.
 
+    `tokens` are the tokens as said (`speechkd.align.respell.respelled`), for aligners that choose among variants.
     Raises `DataError` when phones and tokens differ, when silence splits a word, or when the alignment is of another
     recording (its length is more than three frames off).
     """

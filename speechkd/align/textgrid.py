@@ -34,18 +34,21 @@ class Tier:
 
 
 def read_textgrid(path: Path) -> Alignment:
-    """Read the `words` and `phones` tiers of a TextGrid.
+    """Read the `words` and `phones` tiers of a TextGrid, as any version of MFA writes them.
 
-    Silence labels (`SILENT_LABELS`) of the phone tier become "", those of the word tier are dropped.
+    Silence labels (`SILENT_LABELS`) of the phone tier become "", those of the word tier are dropped. Stretches of the
+    phone tier without an interval are silence (MFA 2 leaves it out), and so is the rest up to the end of the longer
+    tier; neighbouring silences are one.
     Raises `DataError` with file:line for everything that is not a sound alignment.
     """
     tiers = read_tiers(path)
     words, phones = _tier(tiers, "words", path), _tier(tiers, "phones", path)
-    return Alignment(
-        words=tuple(w for w in words.intervals if w.label not in SILENT_LABELS),
-        phones=_snap(phones),
-        duration_s=phones.end_s,
-    ).check(str(path))
+    # A tier may be cut at its last interval; only rounding apart is the phone tier's own end the better one.
+    longer = words.end_s > phones.end_s + SAME_INSTANT_S
+    duration_s = words.end_s if longer else phones.end_s
+    filled = _without_gaps(phones, duration_s)
+    spoken = tuple(word for word in words.intervals if _is_word(word, filled))
+    return Alignment(spoken, filled, duration_s).check(str(path))
 
 
 def read_tiers(path: Path) -> list[Tier]:
@@ -55,6 +58,11 @@ def read_tiers(path: Path) -> list[Tier]:
 
 def write_textgrid(path: Path, alignment: Alignment) -> None:
     """Write `alignment` as a long-format UTF-8 TextGrid with the tiers `words` and `phones`."""
+    path.write_text(format_textgrid(alignment), encoding="utf-8", newline="\n")
+
+
+def format_textgrid(alignment: Alignment) -> str:
+    """The text of a long-format TextGrid with the tiers `words` and `phones`."""
     words = _fill_gaps(alignment.words, alignment.duration_s)
     end = repr(float(alignment.duration_s))
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0.0", f"xmax = {end}"]
@@ -66,7 +74,7 @@ def write_textgrid(path: Path, alignment: Alignment) -> None:
             label = interval.label.replace('"', '""')
             lines += [f"        intervals [{index}]:", f"            xmin = {float(interval.start_s)!r}"]
             lines += [f"            xmax = {float(interval.end_s)!r}", f'            text = "{label}"']
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    return "\n".join(lines) + "\n"
 
 
 def _decode(path: Path) -> str:
@@ -175,15 +183,35 @@ def _tier(tiers: Iterable[Tier], name: str, path: Path) -> Tier:
     return matching[0]
 
 
-def _snap(tier: Tier) -> tuple[Interval, ...]:
-    """The phones with silence as "" and ends that meet exactly; differences of rounding only are moved."""
+def _is_word(word: Interval, phones: Sequence[Interval]) -> bool:
+    """Whether something is said: "sil" and "pau" may be words of the text too, and then they have phones."""
+    if word.label not in SILENT_LABELS:
+        return True
+    return bool(word.label) and any(
+        phone.label != SILENCE and word.start_s < (phone.start_s + phone.end_s) / 2 < word.end_s for phone in phones
+    )
+
+
+def _without_gaps(tier: Tier, duration_s: float) -> tuple[Interval, ...]:
+    """Intervals that meet exactly and cover [0, duration_s]; differences of rounding only are moved."""
     phones: list[Interval] = []
-    for number, phone in enumerate(tier.intervals):
-        start = phones[-1].end_s if phones else 0.0
-        start = start if abs(start - phone.start_s) <= SAME_INSTANT_S else phone.start_s
-        last = number == len(tier.intervals) - 1 and abs(phone.end_s - tier.end_s) <= SAME_INSTANT_S
+
+    def add(start_s: float, end_s: float, label: str) -> None:
+        if phones and label == phones[-1].label == SILENCE:
+            start_s = phones.pop().start_s
+        phones.append(Interval(start_s, end_s, label))
+
+    end_s = 0.0
+    for phone in tier.intervals:
+        if phone.start_s - end_s > SAME_INSTANT_S:
+            add(end_s, phone.start_s, SILENCE)
+            end_s = phone.start_s
         label = SILENCE if phone.label in SILENT_LABELS else phone.label
-        phones.append(Interval(start, tier.end_s if last else phone.end_s, label))
+        close = abs(phone.end_s - duration_s) <= SAME_INSTANT_S
+        start_s, end_s = end_s, duration_s if close else phone.end_s
+        add(start_s, end_s, label)
+    if tier.intervals and duration_s > end_s:
+        add(end_s, duration_s, SILENCE)
     return tuple(phones)
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from speechkd.errors import DataError
+
+if TYPE_CHECKING:
+    from speechkd.text import Tokens
 
 #: The label of silence in `Alignment.phones`.
 SILENCE = ""
@@ -31,16 +35,27 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class AlignInput:
+    """One utterance of a corpus that is to be aligned: what is said in which recording, and by whom."""
+
+    id: str
+    text_tokens: Tokens
+    audio_path: Path
+    speaker: str
+
+
+@dataclass(frozen=True)
 class Alignment:
     """Words and phones of one utterance in time.
 
     `phones` cover [0, duration_s] without gaps or overlaps, a silence is an interval labelled "". `words` hold the
-    spoken words only, in order.
+    spoken words only, in order. `note` says what an aligner had to do beyond its usual search; "" when nothing.
     """
 
     words: tuple[Interval, ...]
     phones: tuple[Interval, ...]
     duration_s: float
+    note: str = ""
 
     def problems(self) -> Iterator[str]:
         """Everything that contradicts the promises above, in words; nothing when the alignment is sound."""
@@ -73,20 +88,21 @@ class Alignment:
         return tuple(phone for phone in self.phones if phone.label != SILENCE)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-ready form: intervals as [start_s, end_s, label]."""
-        return {
+        """A JSON-ready form: intervals as [start_s, end_s, label]; the note only where there is one."""
+        plain: dict[str, Any] = {
             "duration_s": self.duration_s,
             "words": [[w.start_s, w.end_s, w.label] for w in self.words],
             "phones": [[p.start_s, p.end_s, p.label] for p in self.phones],
         }
+        return plain | ({"note": self.note} if self.note else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Alignment:
         """Inverse of `to_json`. Raises `DataError` when the form is another one."""
         try:
             words, phones = (_intervals(data[tier]) for tier in ("words", "phones"))
-            return cls(words, phones, float(data["duration_s"]))
-        except (KeyError, TypeError, ValueError) as error:
+            return cls(words, phones, float(data["duration_s"]), str(data.get("note", "")))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError("Not an alignment", why=str(error)) from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -58,10 +57,10 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 _WORD_EVENT, _LAST_EVENT, _SYNCHRONOUS, _UTF8 = 1, 0, 2, 1
 
 
-@lru_cache(maxsize=1)
 def _espeak() -> tuple[ctypes.CDLL, int]:
     loader = pytest.importorskip("espeakng_loader")
     library = ctypes.CDLL(str(loader.get_library_path()))
+    # Anew for every sentence: the package's own voice, which shares the library, ends it when it is done.
     rate = library.espeak_Initialize(_SYNCHRONOUS, 0, str(loader.get_data_path()).encode(), 0)
     assert library.espeak_SetVoiceByName(b"en-us") == 0
     return library, rate
