@@ -27,6 +27,7 @@ TRAIN = TORCH + [
     "soxr>=0.3.7",
     "pyworld>=0.3.4",
     "pocketsphinx>=5.0.4",
+    "numba>=0.60",
     "lhotse>=1.30",
     "accelerate>=1.0",
     "tensorboard>=2.16",

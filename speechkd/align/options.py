@@ -20,8 +20,8 @@ class PocketsphinxOptions(Config):
     pbeam: float = Field(1e-200, gt=0, lt=1)
     #: Whether the boundary network searches again around the words that pocketsphinx found.
     refine: bool = True
-    #: An utterance whose sound fits its text worse than this is refused: mean natural logarithm of the phones'
-    #: posteriors. Read speech with its own text gets -0.4 to -1.4, with the text of another utterance -3.7 to -5.7.
+    #: An utterance whose sound fits its text worse than this is refused: the mean natural logarithm of its phones'
+    #: posteriors. Read speech stays well above it with its own text, and far below it with another utterance's.
     min_fit: float = Field(-3.0, le=0)
     #: Added to every boundary inside the recording.
     offset_s: float = Field(0.0, ge=-0.025, le=0.025)

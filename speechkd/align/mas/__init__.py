@@ -2,7 +2,7 @@
 
 Learned from what every path through the text has in common (forward sum, as in connectionist temporal classification,
 Graves et al. 2006, and in the alignment framework of Badlani et al. 2021, arXiv 2108.10447), then sharpened on the best
-path. `recipes.tts.aligner.train_aligner` trains it; `MasAligner` aligns with it.
+path. `recipes.tts.common.mas_training.train_aligner` trains it; `MasAligner` aligns with it.
 """
 
 from __future__ import annotations
