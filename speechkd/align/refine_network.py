@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-WEIGHTS = Path(__file__).with_name("refine.safetensors")
-CARD = Path(__file__).with_name("refine.json")
+_FOLDER = Path(__file__).with_name("weights")
+WEIGHTS = _FOLDER / "refine.safetensors"
+CARD = _FOLDER / "refine.json"
 
 _NORM_EPSILON = 1e-5
 

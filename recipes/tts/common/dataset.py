@@ -15,8 +15,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from speechkd.features.pitch import continuous_contour, cwt, interpolate_unvoiced
+from speechkd.data.batching import plan_batches, plan_batches_by_shard
+from speechkd.features.levels import token_means
+from speechkd.features.logarithm import hz_of_log, log_hz
+from speechkd.features.pitch import continuous_contour, interpolate_unvoiced
 from speechkd.features.statistics import Statistics
+from speechkd.features.wavelet import cwt
 from speechkd.models.common.masks import length_mask
 from speechkd.models.tts.config import NetworkConfig
 from speechkd.models.tts.fastspeech2 import Variances
@@ -69,7 +73,7 @@ def _moved(value: Any, device: torch.device | str) -> Any:
 
 
 class TtsDataset:
-    """Examples by utterance id, read from the `features` and `tokens` artifacts."""
+    """Examples by utterance id, read from the artifacts `features` and `spoken` (the tokens as said)."""
 
     def __init__(self, features: Path, tokens: Path, network: NetworkConfig) -> None:
         self.features = ItemStore(features)
@@ -83,21 +87,29 @@ class TtsDataset:
         """Frames per utterance."""
         return {id_: int(self.features.meta(id_)["n_frames"]) for id_ in ids}
 
+    def plan(
+        self, lengths: Mapping[str, int], max_frames: int, seed: int, epoch: int, window: int = 0
+    ) -> list[list[str]]:
+        """The batches of an epoch; with a `window`, in an order that reads the features that many shards at a time."""
+        if not window:
+            return plan_batches(lengths, max_frames, seed, epoch)
+        return plan_batches_by_shard(lengths, self.features.shards(), max_frames, seed, epoch, window)
+
     def _example(self, id_: str) -> Example:
         arrays = self.features.arrays(id_)
         durations, f0 = arrays["durations"].astype(np.int64), arrays["f0_hz"]
         contour = continuous_contour(f0)
         filled, voiced, energy = interpolate_unvoiced(f0), f0 > 0, arrays["energy"]
-        pitch_level, energy_level = self.network.pitch.level, self.network.energy.level
+        pitch, energy_level = self.network.pitch, self.network.energy.level
         mean, deviation = self.statistics.log_f0_mean, self.statistics.log_f0_deviation
         return Example(
             tokens=np.asarray(self.symbols.encode(self.tokens.meta(id_)["symbols"]), dtype=np.int64),
             durations=durations,
             mel=arrays["mel"],
-            pitch_hz=np.exp(token_means(np.log(filled), durations)) if pitch_level == "phoneme" else filled,
-            voiced=token_means(voiced, durations) > 0.5 if pitch_level == "phoneme" else voiced,
+            pitch_hz=hz_of_log(token_means(log_hz(filled), durations)) if pitch.level == "phoneme" else filled,
+            voiced=token_means(voiced, durations) > 0.5 if pitch.level == "phoneme" else voiced,
             energy=token_means(energy, durations) if energy_level == "phoneme" else energy,
-            wavelet=cwt(contour.normalised) if self.network.pitch.target == "cwt" else None,
+            wavelet=cwt(contour.normalised, pitch.smallest_scale_frames) if pitch.target == "cwt" else None,
             pitch_statistics=np.asarray([(contour.mean - mean) / deviation, contour.deviation / deviation]),
         )
 
@@ -131,19 +143,6 @@ class TtsDataset:
             wavelet=_pad(wavelets) if wavelets else None,
             pitch_statistics=torch.from_numpy(np.stack([e.pitch_statistics for e in examples])).float(),
         )
-
-
-def token_means(values: Array, durations: Array) -> npt.NDArray[np.float64]:
-    """Mean of frame values (F,) over each token's frames (T,); a token without frames takes its neighbours' value.
-
-    The running sum is read, never written, so leading tokens of no frames disturb nothing.
-    """
-    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
-    ends = np.cumsum(durations)
-    starts = ends - durations
-    means = (sums[ends] - sums[starts]) / np.maximum(durations, 1)
-    filled = np.flatnonzero(durations > 0)
-    return np.interp(np.arange(len(durations)), filled, means[filled])
 
 
 def pause_places(word_index: Sequence[int]) -> list[int]:

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from recipes.tts.common.align import alignment_from_json
 from recipes.tts.common.manifest import Manifest
 from speechkd.align import token_durations
 from speechkd.audio.io import Samples, normalise_loudness, read_audio
-from speechkd.audio.mel import MelPreset, linear_spectrogram, mel_from_linear, mel_preset
+from speechkd.audio.presets import MelPreset, mel_preset
 from speechkd.errors import DataError
-from speechkd.features.energy import frame_energy
-from speechkd.features.pitch import MIN_VOICED_FRAMES, extract_f0
-from speechkd.features.statistics import corpus_statistics
+from speechkd.features.statistics import Statistics, StatisticsCollector
 from speechkd.runner import Context, Item, ItemStore
 from speechkd.text import Tokens
+
+# Utterances that are summed up at a time: few enough for many workers, enough to be worth a task.
+_LEAST_COUNTED, _COUNTS = 64, 256
 
 
 @dataclass(frozen=True)
@@ -31,23 +31,52 @@ class Extraction:
     f0_method: Literal["dio", "harvest"]
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What a worker needs besides a recording: the settings, and the stores of tokens as said and of alignments."""
+
+    how: Extraction
+    tokens: ItemStore
+    alignment: ItemStore
+
+
 def run(cfg: Any, ctx: Context) -> None:
     """Write `features`: arrays per utterance, stats.json over the training utterances, and lhotse cuts."""
     manifest = Manifest.read(ctx.input("manifest"))
-    tokens, alignment = ItemStore(ctx.input("tokens")), ItemStore(ctx.input("alignment"))
-    items = [
-        (each.id, (manifest.audio_path(each, cfg.corpus), tokens.meta(each.id), alignment.meta(each.id)))
+    sources = Sources(
+        Extraction(mel_preset(cfg.audio.mel), cfg.audio.loudness_dbfs, cfg.features.f0),
+        tokens=ctx.store("spoken"),
+        alignment=ctx.store("alignment"),
+    )
+    # Paths alone: tokens and alignments are read by the workers, shard by shard.
+    items = (
+        (each.id, str(manifest.audio_path(each, cfg.corpus)))
         for each in manifest.utterances
-        if each.id in alignment
-    ]
-    how = Extraction(mel_preset(cfg.audio.mel), cfg.audio.loudness_dbfs, cfg.features.f0)
-    ctx.map(_extract, items, "features", common=how, max_errors=cfg.run.max_errors)
+        if each.id in sources.alignment
+    )
+    ctx.map(_extract, items, "features", common=sources, max_errors=cfg.run.max_errors)
     out = ctx.output("features")
     store = ItemStore(out)
-    train = [id_ for id_ in manifest.splits["train"] if id_ in store]
-    triples = ((a["mel"], a["f0_hz"], a["energy"]) for a in map(store.arrays, train))
-    corpus_statistics(triples).write(out / "stats.json")
-    manifest.write_cuts(out / "cuts.jsonl", {id_: store.meta(id_)["n_frames"] for id_ in store.ids}, how.preset)
+    _statistics(ctx, store, [id_ for id_ in manifest.splits["train"] if id_ in store]).write(out / "stats.json")
+    manifest.write_cuts(out / "cuts.jsonl", store, sources.how.preset)
+
+
+def _statistics(ctx: Context, features: ItemStore, ids: list[str]) -> Statistics:
+    """The statistics of utterances, which the workers read: their sums do not depend on how the ids are cut."""
+    size = max(_LEAST_COUNTED, len(ids) // _COUNTS)
+    parts = [(f"{start:09d}", ids[start : start + size]) for start in range(0, len(ids), size)]
+    counted = ctx.gather(_count, parts, "statistics", common=features)
+    total = StatisticsCollector()
+    for part in counted.ids:
+        total.merge(StatisticsCollector.from_json(counted.meta(part)))
+    return total.statistics()
+
+
+def _count(_part: str, ids: list[str], features: ItemStore) -> Item:
+    collector = StatisticsCollector()
+    for arrays in map(features.arrays, ids):
+        collector.add(arrays["mel"], arrays["f0_hz"], arrays["energy"])
+    return Item(meta=collector.to_json())
 
 
 def load_speech(path: Path, preset: MelPreset, loudness_dbfs: float | None) -> Samples:
@@ -59,14 +88,12 @@ def load_speech(path: Path, preset: MelPreset, loudness_dbfs: float | None) -> S
     return samples if loudness_dbfs is None else normalise_loudness(samples, loudness_dbfs)
 
 
-def _extract(id_: str, item: tuple[Path, dict[str, Any], dict[str, Any]], how: Extraction) -> Item:
-    path, tokens_json, alignment_json = item
-    preset = how.preset
-    arrays = acoustic_features(load_speech(path, preset, how.loudness_dbfs), how)
+def _extract(id_: str, path: str, sources: Sources) -> Item:
+    preset = sources.how.preset
+    arrays = acoustic_features(load_speech(Path(path), preset, sources.how.loudness_dbfs), sources.how)
     n_frames = len(arrays["mel"])
-    durations = token_durations(
-        alignment_from_json(alignment_json), Tokens.from_json(tokens_json), n_frames, preset.hop_s
-    )
+    alignment, tokens = alignment_from_json(sources.alignment.meta(id_)), Tokens.from_json(sources.tokens.meta(id_))
+    durations = token_durations(alignment, tokens, n_frames, preset.hop_s)
     if int(durations.sum()) != n_frames:
         raise DataError(f"{id_}: durations sum to {durations.sum()}, not to {n_frames} frames")
     return Item(arrays | {"durations": durations.astype(np.int32)}, {"n_frames": n_frames})
@@ -74,6 +101,13 @@ def _extract(id_: str, item: tuple[Path, dict[str, Any], dict[str, Any]], how: E
 
 def acoustic_features(samples: Samples, how: Extraction) -> dict[str, np.ndarray]:
     """mel (F, n_mels), f0_hz (F,), energy (F,) of samples (F * hop,). DataError when nothing is voiced."""
+    # Here, because the runner's own process needs neither torch nor WORLD.
+    import torch
+
+    from speechkd.audio.mel import linear_spectrogram, mel_from_linear
+    from speechkd.features.energy import frame_energy
+    from speechkd.features.pitch import MIN_VOICED_FRAMES, extract_f0
+
     magnitude = linear_spectrogram(torch.from_numpy(samples)[None], how.preset)
     mel = mel_from_linear(magnitude, how.preset)[0].numpy()
     f0_hz = extract_f0(samples, how.preset.sample_rate, how.preset.hop_samples, len(mel), how.f0_method)

@@ -45,7 +45,7 @@ def write_report(ctx: Context, out: Path, title: str, section: Section, preset: 
     plot_history(out / "pictures" / "losses.png", history)
     pictured = _spread(samples.ids, PICTURED)
     for id_ in pictured:
-        _draw(out / "pictures" / f"{id_}.png", samples.arrays(id_), ItemStore(ctx.input("tokens")).meta(id_), preset)
+        _draw(out / "pictures" / f"{id_}.png", samples.arrays(id_), ItemStore(ctx.input("spoken")).meta(id_), preset)
     link = Path(os.path.relpath(ctx.folder.artifact("samples"), ctx.folder.artifact("results"))).as_posix()
     parts = [_table(section), '<h2>Losses</h2><img src="pictures/losses.png" alt="loss curves by step">']
     parts += ["<h2>Held-out sentences</h2>"]

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 def run(cfg: Any, ctx: Context) -> None:
     """Write `scores`: an item per utterance, and scores.json with the means per system."""
-    samples, tokens = ctx.input("samples"), ItemStore(ctx.input("tokens"))
+    samples, tokens = ctx.input("samples"), ItemStore(ctx.input("spoken"))
     ids = ItemStore(samples).ids
     hop_s = mel_preset(cfg.audio.mel).hop_s
     items = [(id_, tokens.meta(id_)) for id_ in ids]

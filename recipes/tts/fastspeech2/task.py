@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from recipes.tts.common.dataset import Batch, Example, TtsDataset, frame_mask, mean_of, token_mask
 from speechkd.data.batching import plan_batches
+from speechkd.features.logarithm import log_hz
 from speechkd.features.statistics import Statistics
 from speechkd.losses.masked import masked_bce, masked_l1, masked_mse
 from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction
@@ -94,7 +95,7 @@ def _pitch_loss(prediction: Prediction, batch: Batch, statistics: Statistics, fr
         loss = loss + (pitch.statistics - batch.pitch_statistics).square().mean(dim=0).sum()
         return loss + masked_bce(pitch.voicing, variances.voiced, frames)
     per_frame = pitch.voicing.shape[1] == frames.shape[1]
-    target = (torch.log(variances.pitch_hz) - statistics.log_f0_mean) / statistics.log_f0_deviation
+    target = (log_hz(variances.pitch_hz) - statistics.log_f0_mean) / statistics.log_f0_deviation
     if per_frame:
         voiced = frames & variances.voiced
         voicing = masked_bce(pitch.voicing, variances.voiced, frames)

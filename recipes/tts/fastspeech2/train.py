@@ -22,7 +22,7 @@ from speechkd.training.seeds import derive_seed
 
 def run(cfg: Any, ctx: Context) -> None:
     """Write `model`: model.json, model.safetensors (best validation loss), history.jsonl."""
-    dataset = TtsDataset(ctx.input("features"), ctx.input("tokens"), cfg.model)
+    dataset = TtsDataset(ctx.input("features"), ctx.input("spoken"), cfg.model)
     splits = Manifest.read(ctx.input("manifest")).splits
     available = set(dataset.features.ids)
     train, valid = ([id_ for id_ in splits[part] if id_ in available] for part in ("train", "valid"))

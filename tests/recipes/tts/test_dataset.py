@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipes.tts.common.dataset import TtsDataset, frame_mask, mean_of, spread, token_mask, token_means
-from speechkd.features.pitch import continuous_contour, cwt, interpolate_unvoiced
+from speechkd.features.pitch import continuous_contour, interpolate_unvoiced
+from speechkd.features.wavelet import cwt
 from speechkd.models.tts.config import NetworkConfig
 from speechkd.runner import ItemStore
 from speechkd.text import ENGLISH_SYMBOLS

@@ -155,7 +155,7 @@ def test_nobody_is_lost_on_the_way(bench: Bench) -> None:
     assert {name: len(ids) for name, ids in splits.items()} == {"train": 7, "valid": 1, "test": 2}
     everyone = sorted(itertools.chain(*splits.values()))
     assert everyone == [f"MINI-{number:03d}" for number in range(1, N_UTTERANCES + 1)]
-    for artifact in ("tokens", "alignment", "features"):
+    for artifact in ("tokens", "alignment", "spoken", "features"):
         store = ItemStore(bench.run_dir / artifact)
         assert sorted(store.ids) == everyone and not store.errors
     for artifact in ("samples", "scores"):
@@ -163,7 +163,7 @@ def test_nobody_is_lost_on_the_way(bench: Bench) -> None:
 
 
 def test_features_fit_together(bench: Bench) -> None:
-    features, tokens = (ItemStore(bench.run_dir / name) for name in ("features", "tokens"))
+    features, tokens = (ItemStore(bench.run_dir / name) for name in ("features", "spoken"))
     for id_ in features.ids:
         arrays, n_frames = features.arrays(id_), features.meta(id_)["n_frames"]
         assert arrays["mel"].shape == (n_frames, 80)
@@ -175,7 +175,7 @@ def test_features_fit_together(bench: Bench) -> None:
 
 def test_durations_are_those_of_the_given_alignment(bench: Bench) -> None:
     """Token boundaries lie within half a hop of espeak-ng's own times."""
-    features, tokens, alignment = (ItemStore(bench.run_dir / name) for name in ("features", "tokens", "alignment"))
+    features, tokens, alignment = (ItemStore(bench.run_dir / name) for name in ("features", "spoken", "alignment"))
     hop_s = 256 / 22_050
     for id_ in features.ids:
         ends_s = np.cumsum(features.array(id_, "durations")) * hop_s
@@ -258,7 +258,7 @@ def test_the_same_run_again_gives_the_same_bytes(bench: Bench, tmp_path: Path) -
     again = Bench(tmp_path)
     (tmp_path / "mini").symlink_to(bench.folder / "mini")
     again.run(stop_stage="pack")
-    for artifact in ("manifest", "tokens", "alignment", "features", "model", "samples", "scores", "voice"):
+    for artifact in ("manifest", "tokens", "alignment", "spoken", "features", "model", "samples", "scores", "voice"):
         ours, theirs = (
             {
                 path.relative_to(run / artifact): path.read_bytes()
