@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from speechkd.align.compare_boundaries import matched_words
+from speechkd.align.drawing import draw_mel, draw_words, pyplot_without_screen
 from speechkd.align.textgrid import read_textgrid
 from speechkd.align.types import Alignment
 from speechkd.errors import DataError
@@ -23,18 +24,14 @@ def draw_worst(picture: Path, reference: Path, other: Path, ids: Sequence[str], 
     With `audio`, a folder of recordings named after the ids, each row shows the mel under the words. Raises `DataError`
     when a recording is missing.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = pyplot_without_screen()
     figure, rows = pyplot.subplots(len(ids), 1, figsize=(16, 2.6 * len(ids)), squeeze=False, layout="constrained")
     for axes, name in zip(rows[:, 0], ids, strict=True):
         first, second = (read_textgrid(folder / f"{name}.TextGrid") for folder in (reference, other))
         if audio is not None:
-            _draw_mel(axes, _recording(audio, name), first.duration_s)
-        _draw_tier(axes, first, 0.75, "tab:blue")
-        _draw_tier(axes, second, 0.25, "tab:orange")
+            draw_mel(axes, _recording(audio, name), first.duration_s)
+        draw_words(axes, first, 0.75, "tab:blue")
+        draw_words(axes, second, 0.25, "tab:orange")
         _draw_differences(axes, first, second)
         axes.set(title=f"{name}: above {reference.name}, below {other.name}", xlim=(0, first.duration_s), ylim=(0, 1))
         axes.set_yticks([])
@@ -48,21 +45,6 @@ def _recording(folder: Path, name: str) -> Path:
         if path.is_file():
             return path
     raise DataError("No recording", where=str(folder / name), why=f"none of {', '.join(_SUFFIXES)} is there")
-
-
-def _draw_mel(axes: Any, path: Path, duration_s: float) -> None:
-    from speechkd.align.refine_features import SAMPLE_RATE, log_mel
-    from speechkd.audio.io import read_audio
-
-    mel = log_mel(read_audio(path, SAMPLE_RATE).samples)
-    axes.imshow(mel.T, origin="lower", aspect="auto", extent=(0, duration_s, 0, 1), cmap="Greys", alpha=0.6)
-
-
-def _draw_tier(axes: Any, alignment: Alignment, height: float, colour: str) -> None:
-    for word in alignment.words:
-        axes.vlines((word.start_s, word.end_s), height - 0.25, height + 0.25, colors=colour, linewidth=1)
-        middle_s = (word.start_s + word.end_s) / 2
-        axes.text(middle_s, height, word.label, ha="center", va="center", fontsize=7, clip_on=True)
 
 
 def _draw_differences(axes: Any, first: Alignment, second: Alignment) -> None:

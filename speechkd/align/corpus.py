@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechkd.align.factory import make_aligner
 from speechkd.align.options import AlignOptions
 from speechkd.align.textgrid import write_textgrid
 from speechkd.align.types import AlignInput
 from speechkd.errors import DataError
+
+if TYPE_CHECKING:
+    from speechkd.text import Frontend
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,9 @@ class Note:
 
 
 def read_texts(
-    utterances: Iterable[tuple[str, str, Path, str]], lexicon: Path | None = None
+    utterances: Iterable[tuple[str, str, Path, str]], frontend: Frontend
 ) -> tuple[list[AlignInput], list[Failure]]:
     """(id, text, audio path, speaker) with the tokens of the text; and those whose text has none, with the reason."""
-    from speechkd.text import EnglishFrontend
-
-    frontend = EnglishFrontend(lexicon)
     inputs: list[AlignInput] = []
     failures: list[Failure] = []
     for identifier, text, path, speaker in utterances:

@@ -14,6 +14,8 @@ from rich.console import Console
 if TYPE_CHECKING:
     from speechkd.align.corpus import Failure, Note
     from speechkd.align.options import AlignOptions
+    from speechkd.align.types import AlignInput
+    from speechkd.text import Frontend
 
 FAILURES = "failures.jsonl"
 NOTES = "notes.jsonl"
@@ -39,12 +41,20 @@ def align(
     model: Annotated[Path | None, typer.Option(help="Trained aligner, for --backend mas; else one is trained.")] = None,
     attention: Annotated[Path | None, typer.Option(help="Stored attention, for --backend attention.")] = None,
     lexicon: Annotated[Path | None, typer.Option(help="Your own pronunciations.")] = None,
-    corpus: Annotated[str, typer.Option(help="Name of the corpus layout.")] = "ljspeech",
+    language: Annotated[
+        str, typer.Option(help="en-us, or a language by espeak-ng's name (not pocketsphinx).")
+    ] = "en-us",
+    corpus: Annotated[
+        str | None, typer.Option(help="Layout of CORPUS (see: speechkd data list). [default: the one found]")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     compare: Annotated[bool, typer.Option("--compare", help="Compare two folders of TextGrids instead.")] = False,
-    picture: Annotated[Path | None, typer.Option(help="With --compare: draw the worst utterances to this PNG.")] = None,
-    worst: Annotated[int, typer.Option(min=1, max=50, help="With --picture: how many.")] = 6,
-    audio: Annotated[Path | None, typer.Option(help="With --picture: folder of the recordings.")] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="Draw pauses and the strangest utterances to this PNG; with --compare: the worst ones."),
+    ] = None,
+    worst: Annotated[int, typer.Option(min=1, max=50, help="With --picture: how many.")] = 10,
+    audio: Annotated[Path | None, typer.Option(help="With --compare --picture: folder of the recordings.")] = None,
 ) -> None:
     """Align CORPUS and write one TextGrid per utterance to OUT; exits with 3 when some fail (see failures.jsonl)."""
     console = Console(highlight=False, soft_wrap=True)
@@ -53,23 +63,34 @@ def align(
 
         show_comparison(console, source, out, picture, worst, audio)
         return
-    _refuse_picture(picture, audio)
+    from speechkd.text import make_frontend
+
+    _refuse(audio, backend, language)
     given_values = {"--given": given, "--mfa-model": mfa_model, "--model": model, "--attention": attention}
     options = _options(backend, given_values)
-    failures, notes, total = _align_corpus(source, out, options, corpus, jobs, lexicon)
+    inputs, unread = _read(source, corpus, make_frontend(language, lexicon))
+    failures, notes = _align_all(inputs, unread, out, options, jobs)
+    total = len(inputs) + len(unread)
     console.print(f"{total - len(failures)} of {total} aligned to {out}", markup=False)
     if notes:
         console.print(f"{len(notes)} with a note: see {out / NOTES}", markup=False)
+    if picture:
+        from speechkd.cli.align_report import show_inspection
+
+        show_inspection(console, out, picture, worst, {each.id: each.audio_path for each in inputs})
     if failures:
         console.print(f"{len(failures)} failed: see {out / FAILURES}", markup=False)
         raise typer.Exit(3)
 
 
-def _refuse_picture(picture: Path | None, audio: Path | None) -> None:
+def _refuse(audio: Path | None, backend: str, language: str) -> None:
+    """UsageError for what does not go together."""
     from speechkd.errors import UsageError
 
-    if picture is not None or audio is not None:
-        raise UsageError("--picture and --audio belong to a comparison", todo="Add --compare.")
+    if audio is not None:
+        raise UsageError("--audio belongs to a comparison", todo="Add --compare.")
+    if backend == "pocketsphinx" and language != "en-us":
+        raise UsageError(f"pocketsphinx hears English only, not {language!r}", todo="Choose --backend mas.")
 
 
 def _options(backend: str, values: dict[str, Path | str | None]) -> AlignOptions:
@@ -95,31 +116,40 @@ def _options(backend: str, values: dict[str, Path | str | None]) -> AlignOptions
     return options
 
 
-def _align_corpus(
-    source: Path, out: Path, options: AlignOptions, corpus: str, jobs: int, lexicon: Path | None
-) -> tuple[list[Failure], list[Note], int]:
-    """Align what can be aligned; (failures, notes, all), where lines that cannot be read count as failed."""
+def _read(source: Path, corpus: str | None, frontend: Frontend) -> tuple[list[AlignInput], list[Failure]]:
+    """The utterances of a corpus with their tokens, and the lines that cannot be used."""
+    from recipes.tts.common.corpora import guess_corpus, known_kind, read_corpus
+    from speechkd.align.corpus import Failure, read_texts
+    from speechkd.data.corpus import Severity
+
+    name = corpus or guess_corpus(source)
+    known_kind(name)
+    found = read_corpus(name, source)
+    unusable = [Failure(p.id, str(p)) for p in found.problems if p.severity is Severity.ERROR]
+    rows = [(each.id, each.text, each.audio_path, each.speaker or name) for each in found.utterances]
+    inputs, unread = read_texts(rows, frontend)
+    return inputs, unusable + unread
+
+
+def _align_all(
+    inputs: list[AlignInput], unread: list[Failure], out: Path, options: AlignOptions, jobs: int
+) -> tuple[list[Failure], list[Note]]:
+    """Align what can be aligned, and write down what could not, or not in the usual way."""
     from rich.progress import Progress
 
     from recipes.tts.common.aligners import prepared
-    from recipes.tts.common.corpora import read_corpus
-    from speechkd.align.corpus import Failure, Note, align_corpus, read_texts
-    from speechkd.data.corpus import Severity
+    from speechkd.align.corpus import Failure, Note, align_corpus
 
-    found = read_corpus(corpus, source)
-    unusable = [Failure(p.id, str(p)) for p in found.problems if p.severity is Severity.ERROR]
-    rows = [(each.id, each.text, each.audio_path, each.speaker or corpus) for each in found.utterances]
-    inputs, unread = read_texts(rows, lexicon)
     ready = prepared(options, inputs, out / options.backend, jobs, logging.getLogger("speechkd.align"))
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("aligning", total=len(inputs))
         remarks = align_corpus(inputs, out, ready, jobs, lambda: bar.advance(task))
-    failures = [*unusable, *unread, *(each for each in remarks if isinstance(each, Failure))]
+    failures = [*unread, *(each for each in remarks if isinstance(each, Failure))]
     notes = [each for each in remarks if isinstance(each, Note)]
     _write_lines(out / FAILURES, failures)
     _write_lines(out / NOTES, notes)
-    return failures, notes, len(rows) + len(unusable)
+    return failures, notes
 
 
 def _write_lines(path: Path, rows: Sequence[Failure | Note]) -> None:

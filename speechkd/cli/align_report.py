@@ -53,6 +53,26 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         console.print(line, markup=False)
 
 
+def show_inspection(console: Console, folder: Path, picture: Path, strangest: int, recordings: dict[str, Path]) -> None:
+    """Print the pauses and the strangest utterances of the TextGrids in `folder`, and draw them to `picture`."""
+    from speechkd.align.inspection import inspect_alignments
+    from speechkd.align.inspection_picture import draw_inspection
+
+    found = inspect_alignments(folder)
+    table = Table("silences", "number", "all", "median", "95 %", "longest", "in")
+    places = (("before the words", found.before), ("between words", found.between), ("after the words", found.after))
+    for name, pauses in places:
+        if pauses is not None:
+            lengths = [f"{value:.3f} s" for value in (pauses.median_s, pauses.p95_s, pauses.longest_s)]
+            table.add_row(name, str(pauses.count), f"{pauses.total_s:.1f} s", *lengths, pauses.longest_id)
+    console.print(table)
+    console.print(f"{found.utterances} utterances, {found.phones_per_second:.1f} phones per second of speech")
+    for strange in found.strangest[:strangest]:
+        console.print(f"strange: {strange}", markup=False)
+    draw_inspection(picture, folder, found, recordings, strangest)
+    console.print(f"the pauses and the strangest utterances are drawn in {picture}", markup=False)
+
+
 def _cells(errors: BoundaryErrors) -> list[str]:
     sizes = [f"{value:.1f} ms" for value in (errors.mean_ms, errors.median_ms)]
     shares = [f"{value:.1%}" for value in (errors.within_10_ms, errors.within_20_ms, errors.within_50_ms)]

@@ -122,7 +122,9 @@ def test_compare(tmp_path: Path) -> None:
         (["--backend", "pocketsphinx", "--given", "x"], "--given does not belong to backend pocketsphinx"),
         (["--backend", "mas", "--mfa-model", "x"], "--mfa-model does not belong to backend mas"),
         (["--backend", "mfa", "--model", "x"], "--model does not belong to backend mfa"),
-        (["--picture", "x.png"], "--compare"),
+        (["--audio", "x"], "--compare"),
+        (["--language", "de"], "hears English only"),
+        (["--corpus", "ljspech"], "Did you mean ljspeech"),
         (["--compare", "--audio", "x"], "--picture"),
     ],
 )
@@ -158,3 +160,14 @@ def test_options_reach_their_backend(
     CliRunner().invoke(app, [str(corpus), str(tmp_path / "out"), *arguments])
     assert [each.backend for each in seen] == [backend]
     assert {name: getattr(seen[0], name) for name in fields} == fields
+
+
+def test_a_picture_of_what_was_aligned(corpus: Path, tmp_path: Path) -> None:
+    """The pauses are counted, the strangest utterance is named, and the picture is one."""
+    for name in ("u1", "u2"):
+        write_grid(tmp_path / "mine", name, "AH B IY")
+    arguments = [str(corpus), str(tmp_path / "out"), "--backend", "given", "--given", str(tmp_path / "mine")]
+    result = CliRunner().invoke(app, [*arguments, "--picture", str(tmp_path / "p.png"), "--worst", "1"])
+    assert "2 utterances, 3.0 phones per second of speech" in result.output
+    assert result.output.count("strange: ") == 1
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
