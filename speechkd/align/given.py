@@ -14,6 +14,7 @@ from speechkd.align.given_phones import adopt_phones
 from speechkd.align.given_words import refuse_unknown
 from speechkd.align.matching import check_same_phones, token_phones, words_from_phones
 from speechkd.align.options import GivenOptions
+from speechkd.align.respell import relabelled, respelled
 from speechkd.align.textgrid import read_textgrid
 from speechkd.align.types import SILENCE, Alignment, Interval
 from speechkd.errors import DataError
@@ -63,7 +64,8 @@ class GivenAligner:
         given = _fit(read_textgrid(path), duration_s, where)
         refuse_unknown(given, tokens.words, where)
         if given.words and self._options.pronunciations == "adopt":
-            return adopt_phones(given, tokens, where).check(where)
+            adopted = adopt_phones(given, tokens, where).check(where)
+            return relabelled(adopted, respelled(tokens, adopted))
         expected = [phone for phone, _ in token_phones(tokens)]
         check_same_phones([phone.label for phone in given.spoken_phones()], expected, where)
         names = iter(expected)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from speechkd.align.matching import without_stress
-from speechkd.align.types import Alignment, Interval
+from speechkd.align.matching import token_phones, without_stress
+from speechkd.align.types import SILENCE, Alignment, Interval
 from speechkd.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,6 +28,16 @@ def respelled(tokens: Tokens, alignment: Alignment) -> Tokens:
     words = [_said(word, group) for word, group in zip(tokens.words, groups, strict=True)]
     pairs = zip(tokens.symbols[1:], tokens.word_index[1:], strict=True)
     return lay_out(words, [symbol for symbol, word in pairs if word < 0])
+
+
+def relabelled(alignment: Alignment, said: Tokens) -> Alignment:
+    """`alignment` with the phones of `said`, which `respelled` made of it: the same sounds, the text's stress."""
+    labels = iter([phone for phone, _ in token_phones(said)])
+    phones = tuple(
+        phone if phone.label == SILENCE else Interval(phone.start_s, phone.end_s, next(labels))
+        for phone in alignment.phones
+    )
+    return replace(alignment, phones=phones)
 
 
 def _phones_by_word(tokens: Tokens, alignment: Alignment) -> list[list[str]]:

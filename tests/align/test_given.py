@@ -91,16 +91,16 @@ SAME_WORDS = {
     "case and hyphen": (
         [("forty-two", "F AO1 R T IY0 T UW1"), ("us", "AH1 S")],
         "FORTY: F AO1 R T IY2|Two: T UW1|us: AH1 S",
-        "F AO1 R T IY2 T UW1 AH1 S",
+        "F AO1 R T IY0 T UW1 AH1 S",
     ),
     "apostrophe": ([("jenson's", "JH EH1 N S AH0 N Z")], "jenson: JH EH1 N S AH0 N|s: EH1 S", "JH EH1 N S AH0 N EH1 S"),
     "apostrophe at the end": ([("debtors'", "D EH1 T ER0 Z")], "debtors: D EH1 T ER0 Z", "D EH1 T ER0 Z"),
-    "joined": ([("fire", "F AY1 ER0"), ("house", "HH AW1 S")], "firehouse: F AY1 R HH AW2 S", "F AY1 R HH AW2 S"),
+    "joined": ([("fire", "F AY1 ER0"), ("house", "HH AW1 S")], "firehouse: F AY1 R HH AW2 S", "F AY1 R HH AW1 S"),
     "abbreviation": ([("messieurs", "M EY0 S Y ER1 Z")], "messrs: M EH1 S ER0 Z", "M EH1 S ER0 Z"),
     "abbreviation of two": (
         [("et", "EH1 T"), ("cetera", "S EH1 T ER0 AH0")],
         "etc: EH2 T S EH1 T ER0 AH0",
-        "EH2 T S EH1 T ER0 AH0",
+        "EH1 T S EH1 T ER0 AH0",
     ),
     "same sounds": ([("grey", "G R EY1")], "gray: G R EY", "G R EY1"),
     "no stress, listed": ([("record", "R EH1 K ER0 D")], "record: R EH K ER D", "R EH1 K ER0 D"),
@@ -118,6 +118,7 @@ def test_words_are_matched_and_pronunciations_adopted(tmp_path: Path, make_token
     assert [phone.label for phone in found.spoken_phones()] == expected.split()
     assert [word.label for word in found.words] == [word for word, _ in text]
     said = respelled(tokens, found)
+    assert [symbol for symbol, word in zip(said.symbols, said.word_index, strict=True) if word >= 0] == expected.split()
     durations = token_durations(found, said, 100, len(samples) / RATE / 100)
     assert durations.sum() == 100 and (durations[np.asarray(said.word_index) >= 0] > 0).all()
 

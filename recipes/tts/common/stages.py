@@ -19,7 +19,7 @@ def prepare(cfg: Any, ctx: Context) -> None:
     run(cfg, ctx)
 
 
-@stage(inputs=("manifest",), outputs=("tokens",), uses=("text", "run.max_errors"), external=("text.lexicon",))
+@stage(inputs=("manifest",), outputs=("tokens",), uses=("text", "run.max_errors"), external=("text.lexicon",), version=2)
 def tokenize(cfg: Any, ctx: Context) -> None:
     """Text to phones with stress and pauses; list every word that the lexicon does not know."""
     from recipes.tts.common.tokenize import run
@@ -31,7 +31,7 @@ def tokenize(cfg: Any, ctx: Context) -> None:
     inputs=("manifest", "tokens"),
     outputs=("alignment", "spoken"),
     uses=("corpus.name", "align", "run.max_errors"),
-    external=("corpus.dir", "align.folder", "align.model"),
+    external=("corpus.dir", "align.folder", "align.model", "align.config"),
 )
 def align(cfg: Any, ctx: Context) -> None:
     """When each phone is said, and which pronunciation; list every utterance that cannot be aligned."""
@@ -53,6 +53,7 @@ def align(cfg: Any, ctx: Context) -> None:
         "speechkd.features.pitch",
         "soundfile",
     ),
+    version=2,
 )
 def extract(cfg: Any, ctx: Context) -> None:
     """Mel, F0, energy and durations per utterance; statistics of the training utterances."""
