@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -13,7 +14,7 @@ from speechkd.errors import UsageError
 if TYPE_CHECKING:
     from speechkd.align.compare import BoundaryErrors, Comparison, PauseErrors
 
-_COLUMNS = ("number", "mean", "median", "bias", "≤ 10 ms", "≤ 20 ms", "≤ 50 ms")
+_COLUMNS = ("number", "mean", "median", "bias", "≤10 ms", "≤20 ms", "≤50 ms")
 
 
 def show_comparison(
@@ -44,7 +45,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     ]
     if comparison.pauses:
         rows += [("pause starts", comparison.pauses.starts), ("pause ends", comparison.pauses.ends)]
-    table = Table("boundaries", *_COLUMNS)
+    table = _table("boundaries, ms", *_COLUMNS)
     for name, errors in rows:
         if errors is not None:
             table.add_row(name, *_cells(errors))
@@ -59,12 +60,12 @@ def show_inspection(console: Console, folder: Path, picture: Path, strangest: in
     from speechkd.align.inspection_picture import draw_inspection
 
     found = inspect_alignments(folder)
-    table = Table("silences", "number", "all", "median", "95 %", "longest", "in")
+    table = _table("silences", "number", "all s", "median s", "95 % s", "longest s")
     places = (("before the words", found.before), ("between words", found.between), ("after the words", found.after))
     for name, pauses in places:
         if pauses is not None:
-            lengths = [f"{value:.3f} s" for value in (pauses.median_s, pauses.p95_s, pauses.longest_s)]
-            table.add_row(name, str(pauses.count), f"{pauses.total_s:.1f} s", *lengths, pauses.longest_id)
+            lengths = [f"{value:.3f}" for value in (pauses.median_s, pauses.p95_s, pauses.longest_s)]
+            table.add_row(name, str(pauses.count), f"{pauses.total_s:.1f}", *lengths)
     console.print(table)
     console.print(f"{found.utterances} utterances, {found.phones_per_second:.1f} phones per second of speech")
     for strange in found.strangest[:strangest]:
@@ -73,10 +74,19 @@ def show_inspection(console: Console, folder: Path, picture: Path, strangest: in
     console.print(f"the pauses and the strangest utterances are drawn in {picture}", markup=False)
 
 
+def _table(name: str, *columns: str) -> Table:
+    """A table that fits into 80 columns, with its figures to the right."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(name, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
 def _cells(errors: BoundaryErrors) -> list[str]:
-    sizes = [f"{value:.1f} ms" for value in (errors.mean_ms, errors.median_ms)]
+    sizes = [f"{value:.1f}" for value in (errors.mean_ms, errors.median_ms)]
     shares = [f"{value:.1%}" for value in (errors.within_10_ms, errors.within_20_ms, errors.within_50_ms)]
-    return [str(errors.boundaries), *sizes, f"{errors.bias_ms:+.1f} ms", *shares]
+    return [str(errors.boundaries), *sizes, f"{errors.bias_ms:+.1f}", *shares]
 
 
 def _remarks(comparison: Comparison) -> list[str]:

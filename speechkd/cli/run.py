@@ -32,8 +32,12 @@ def run(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value: --set a.b=c")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Worker processes; results do not depend on it.")] = default_jobs(),
-    executor: Annotated[str, typer.Option(help="Where the workers run: local.")] = "local",
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Processes, or Slurm jobs; results do not depend on it.")
+    ] = default_jobs(),
+    executor: Annotated[
+        str, typer.Option(metavar="WHERE", help="local, dask:ADDRESS or slurm[:key=value,…].")
+    ] = "local",
 ) -> None:
     """Bring the stages of a recipe up to date: only what is missing or stale runs."""
     from speechkd.cli.recipes import load
