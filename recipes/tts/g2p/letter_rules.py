@@ -1,4 +1,4 @@
-"""Letter-to-sound rules for English words that no lexicon knows.
+"""Letter-to-sound rules for English words: what the network is measured against. No voice uses them.
 
 A rule is `left{letters}right  sounds`: at each place of the word the first rule whose letters stand there, between
 its left and right contexts, gives its sounds. Contexts are regular expressions (left ones of fixed width), with
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from speechkd.text.letter_table import RULES, STRESS_BEFORE, STRESS_ON
+from recipes.tts.g2p.letter_table import RULES, STRESS_BEFORE, STRESS_ON
 
 _CLASSES = {"V": "[aeiouy]", "C": "[bcdfghjklmnpqrstvwxz]"}
 _VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())

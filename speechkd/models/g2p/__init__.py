@@ -1,0 +1,1 @@
+"""Spelling to sound: the network that says words no lexicon lists."""
