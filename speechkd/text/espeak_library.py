@@ -20,6 +20,7 @@ SEPARATOR = "_"
 _SYNCHRONOUS, _UTF8, _IPA = 2, 1, 2
 _MODE = _IPA | ord(SEPARATOR) << 8
 # The library keeps global state.
+_OTHER_NAMES = {"en-gb": "en", "zh": "cmn", "zh-cn": "cmn", "ja-jp": "ja", "ko-kr": "ko", "sv-se": "sv"}
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -34,6 +35,12 @@ class SpokenClause:
     end: int
 
 
+def _names(language: str) -> tuple[str, ...]:
+    """The name as it is, and espeak-ng's own for languages that others know by their country (de-de, zh)."""
+    speech, _, country = language.partition("-")
+    return (language, _OTHER_NAMES.get(language.lower(), speech if country == speech else language))
+
+
 def spoken_clauses(text: str, language: str) -> list[SpokenClause]:
     """The clauses of a text in one of espeak-ng's languages ("de", "fr", "es").
 
@@ -41,7 +48,7 @@ def spoken_clauses(text: str, language: str) -> list[SpokenClause]:
     """
     data = text.replace("\0", " ").encode("utf-8", "replace")
     with _ONE_AT_A_TIME, _library() as library:
-        if library.espeak_SetVoiceByName(language.encode()) != 0:
+        if all(library.espeak_SetVoiceByName(name.encode()) != 0 for name in _names(language)):
             raise ConfigError(
                 f"espeak-ng has no language {language!r}",
                 todo="Its languages have names such as de, fr, es, pt-br, cmn",

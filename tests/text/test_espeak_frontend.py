@@ -105,3 +105,9 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ResourceError, match=r"espeakng-loader.*pip install 'speechkd\[demo\]'"):
         make_frontend("de").tokens("Guten Tag")
     assert make_frontend("en-us").tokens("Good day").words
+
+
+@pytest.mark.parametrize(("known_as", "name"), [("de-de", "de"), ("sv-se", "sv"), ("zh", "cmn")])
+def test_languages_are_found_by_their_country_too(known_as: str, name: str) -> None:
+    text = "Hallo, 3 Mal."
+    assert EspeakFrontend(known_as).tokens(text).symbols == EspeakFrontend(name).tokens(text).symbols
