@@ -15,6 +15,7 @@ from speechkd.align.matching import without_stress
 from speechkd.align.refine_features import FRAME_S, log_mel
 from speechkd.align.refine_network import CARD, WEIGHTS, BoundaryNetwork, Floats, load_network
 from speechkd.align.refine_path import Unit, best_path
+from speechkd.align.refine_posterior import placed
 from speechkd.align.types import SILENCE, Interval
 
 
@@ -25,7 +26,9 @@ class Search:
     `reach_frames`: how far a phone may leave the place of its word; `entry_weight`: what the evidence for a beginning
     counts; `silence_cost`: what a silence costs, in nats; `prior_scale`: how much of the phones' frequency is taken
     off; `posterior_floor`: no frame speaks more strongly against a phone than this probability; `duration_weight`: what
-    the usual lengths of the phones count; `min_frames`: the shortest phone and silence.
+    the usual lengths of the phones count; `min_frames`: the shortest phone and silence; `temperature`: what the scores
+    are divided by for the posteriors of the boundaries; `into_silence`: the quantile of its posterior at which a phone
+    ends before a silence.
     """
 
     reach_frames: int
@@ -35,6 +38,8 @@ class Search:
     posterior_floor: float
     duration_weight: float
     min_frames: int
+    temperature: float
+    into_silence: float
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,11 @@ class Refiner:
         posteriors, begins = self._network(mel)
         heard = posteriors - np.float32(self.search.prior_scale) * self._log_prior
         scores = np.log(np.exp(heard) + np.float32(self.search.posterior_floor))
-        spans = best_path(self._units(words, scores, begins), len(mel))
-        if spans is None:
+        units = self._units(words, scores, begins)
+        path = best_path(units, len(mel))
+        if path is None:
             return None
+        spans = placed(units, path, len(mel), self.search.temperature, self.search.into_silence)
         labels = [label for word in words for label in (SILENCE, *word.phones)] + [SILENCE]
         found = [(*span, label) for span, label in zip(spans, labels, strict=True) if span and label != SILENCE]
         phones = tuple(Interval(_seconds(start), _seconds(end), label) for start, end, label in found)

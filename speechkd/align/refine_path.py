@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+#: The frames [start, end) of a unit; None for one that is left out.
+Span = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class _Step:
     starts: NDArray[np.int64] = field(repr=False)
 
 
-def best_path(units: Sequence[Unit], n_frames: int) -> list[tuple[int, int] | None] | None:
+def best_path(units: Sequence[Unit], n_frames: int) -> list[Span] | None:
     """The frames [start, end) of every unit on the best path from frame 0 to `n_frames`; None for a unit left out.
 
     The units follow each other without gaps. None when no path fits. Viterbi over segments instead of frames, so that
@@ -101,8 +103,8 @@ def _weighed_length(began: Floats, durations: Floats) -> tuple[Floats, NDArray[n
     return table[starts, place], starts
 
 
-def _traced(units: Sequence[Unit], steps: Sequence[_Step], n_frames: int) -> list[tuple[int, int] | None]:
-    spans: list[tuple[int, int] | None] = [None] * len(units)
+def _traced(units: Sequence[Unit], steps: Sequence[_Step], n_frames: int) -> list[Span]:
+    spans: list[Span] = [None] * len(units)
     end = n_frames
     for number in range(len(units) - 1, -1, -1):
         step = steps[number]
