@@ -42,16 +42,20 @@ DEMO = TRAIN + ["espeakng-loader>=0.2.4"]
 # The stages on more than one machine.
 CLUSTER = ["dask>=2025.1", "distributed>=2025.1", "submitit>=1.5"]
 
-DEV = DEMO + CLUSTER + [
-    "pytest>=8",
-    "pytest-xdist>=3.6",
-    "pytest-timeout>=2.3",
-    "hypothesis>=6.100",
-    "ruff>=0.9",
-    "mypy>=1.14",
-    "types-PyYAML",
-    "import-linter>=2.1",
-]
+DEV = (
+    DEMO
+    + CLUSTER
+    + [
+        "pytest>=8",
+        "pytest-xdist>=3.6",
+        "pytest-timeout>=2.3",
+        "hypothesis>=6.100",
+        "ruff>=0.9",
+        "mypy>=1.14",
+        "types-PyYAML",
+        "import-linter>=2.1",
+    ]
+)
 
 setup(
     name="speechkd",

@@ -3,6 +3,7 @@
 
     tools/bench.py train --preset paper --threads 2    mel frames per second of the real training loop
     tools/bench.py extract --corpus DIR                times real time of decoding, mel, F0 and energy on one core
+    tools/bench.py extract --corpus DIR --jobs 1,2     seconds of the recipe's stage `extract`, by number of workers
     tools/bench.py help                                how long `speechkd --help` takes
 
 Wall time is what a person waits; CPU time (of this process, all its threads) is nearly the same on a busy machine as
@@ -12,7 +13,9 @@ on a quiet one. Where the two differ much, something else was running.
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -37,10 +40,11 @@ if TYPE_CHECKING:
 
 PRESETS = ROOT / "recipes" / "tts" / "fastspeech2" / "conf"
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-TRAIN_TARGET, EXTRACT_TARGET, HELP_TARGET_S = 2000.0, 150.0, 0.3
+TRAIN_TARGET, EXTRACT_TARGET, HELP_TARGET_S, STAGE_TARGET = 2000.0, 150.0, 0.3, 1.8
 # LJSpeech, measured: 6.6 s per utterance with a deviation of 2.2 s, between 1.1 and 10.1 s; seven frames per token.
 MEAN_FRAMES, DEVIATION_FRAMES, LEAST_FRAMES, MOST_FRAMES, FRAMES_PER_TOKEN = 560, 190, 95, 870, 7
 WARM_UP_RECORDINGS = 8
+SPEECHKD = "import sys; from speechkd.cli.main import main; sys.exit(main())"
 Say = Callable[[str], None]
 
 
@@ -249,7 +253,8 @@ def extract_in_parts(path: Path, how: Any, times: PartTimes) -> tuple[dict[str, 
     from recipes.tts.common.extract import load_speech
     from speechkd.audio.mel import linear_spectrogram, mel_from_linear
     from speechkd.features.energy import frame_energy
-    from speechkd.features.pitch import continuous_contour, cwt, extract_f0
+    from speechkd.features.pitch import continuous_contour, extract_f0
+    from speechkd.features.wavelet import cwt
 
     preset = how.preset
     with times.part("decode"):
@@ -305,6 +310,56 @@ def recordings(folder: Path, limit: int) -> list[Path]:
     return found[::step][: limit or None]
 
 
+@dataclass(frozen=True)
+class StageTime:
+    """The stage `extract` with a number of workers: seconds of the stage, and CPU seconds of runner and workers."""
+
+    jobs: int
+    stage_s: float
+    runner_cpu_s: float
+    worker_cpu_s: float
+
+
+def measure_stage(corpus: Path, limit: int, jobs: Sequence[int], rounds: int, work: Path, say: Say) -> list[StageTime]:
+    """Run the recipe's stage over a corpus with alignments made for it, in turns: 1, 2, 1, 2, …"""
+    from tools.scale import make_grids, measure
+
+    config, run, grids, log = work / "bench.yaml", work / "run", work / "grids", work / "bench.log"
+    settings = {
+        "recipe": "tts/fastspeech2",
+        "run": {"dir": "run", "max_errors": limit or 1_000_000},
+        "corpus": {"name": "bench", "dir": str(corpus.absolute()), "limit": limit},
+        "pack": {"name": "bench"},
+        "train": {"max_steps": 1000},
+    }
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    start = [sys.executable, "-c", SPEECHKD, "run", str(config)]
+    given = ["--set", "align.backend=given", "--set", f"align.folder={grids}"]
+    measure([*start, "--stop-stage", "tokenize"], log)
+    make_grids(run, grids)
+    measure([*start, "--only", "align", *given], log)
+    found = []
+    for number in [each for _ in range(rounds) for each in jobs]:
+        begin = log.stat().st_size
+        wall_s, watch = measure([*start, "--only", "extract", "--force", "--jobs", str(number), *given], log)
+        told = re.findall(r"extract: done in ([0-9.]+) s", log.read_text(encoding="utf-8")[begin:])
+        found.append(StageTime(number, float(told[-1]), watch.main_cpu_s, watch.cpu_s - watch.main_cpu_s))
+        cpu = f"CPU {watch.main_cpu_s:.1f} s in the runner and {found[-1].worker_cpu_s:.1f} s in the workers"
+        say(f"{number} workers: stage {found[-1].stage_s:.1f} s, command {wall_s:.1f} s, {cpu}")
+    return found
+
+
+def stage_lines(found: Sequence[StageTime]) -> list[str]:
+    """The report: the best round of each number of workers against one worker."""
+    best = {jobs: min(each.stage_s for each in found if each.jobs == jobs) for jobs in {each.jobs for each in found}}
+    lines = [f"{jobs} workers: {best[jobs]:.1f} s, {best[1] / best[jobs]:.2f} times one" for jobs in sorted(best)]
+    if 2 in best:
+        # Amdahl: T(2) / T(1) = s + (1 - s) / 2.
+        lines.append(f"serial share, as two workers show it: {max(0.0, 2 * best[2] / best[1] - 1):.1%}")
+        lines.append(verdict(best[1] / best[2], STAGE_TARGET, "times one worker"))
+    return lines
+
+
 # The command line's own speed
 
 
@@ -326,7 +381,7 @@ def measure_help(runs: int) -> tuple[list[float], bool]:
 
 def verdict(value: float, target: float, unit: str) -> str:
     """One line: how a figure stands to its target."""
-    return f"target     {target:,.0f} {unit}: {'reached' if value >= target else 'MISSED'}"
+    return f"target     {target:,.{0 if target > 10 else 1}f} {unit}: {'reached' if value >= target else 'MISSED'}"
 
 
 def _train(options: argparse.Namespace, say: Say) -> int:
@@ -337,6 +392,12 @@ def _train(options: argparse.Namespace, say: Say) -> int:
 
 
 def _extract(options: argparse.Namespace, say: Say) -> int:
+    if options.jobs:
+        with tempfile.TemporaryDirectory(prefix="speechkd_bench_") as work:
+            jobs = [int(each) for each in options.jobs.split(",")]
+            found = measure_stage(Path(options.corpus), options.limit, jobs, options.rounds, Path(work), say)
+        say("\n".join(stage_lines(found)))
+        return 0
     with tempfile.TemporaryDirectory(prefix="speechkd_bench_") as work:
         folder = Path(options.corpus)
         if options.corpus == "mini":
@@ -377,6 +438,8 @@ def _parser() -> argparse.ArgumentParser:
     extract.add_argument("--corpus", default="mini", help="folder of recordings, or mini (default)")
     extract.add_argument("--limit", type=int, default=100, help="recordings to use; 0 is all")
     extract.add_argument("--f0", choices=("dio", "harvest"), default="dio")
+    extract.add_argument("--jobs", default="", help="time the recipe's stage with these numbers of workers, as in 1,2")
+    extract.add_argument("--rounds", type=int, default=2, help="with --jobs: how often each is timed; the best counts")
     extract.set_defaults(work=_extract)
     help_ = commands.add_parser("help", help="seconds of speechkd --help")
     help_.add_argument("--runs", type=int, default=7)

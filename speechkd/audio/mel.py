@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from speechkd.audio.filters import mel_filters
 from speechkd.audio.presets import MEL_PRESETS, MelPreset, mel_preset
 
 __all__ = [
@@ -29,12 +30,9 @@ __all__ = [
 @lru_cache(maxsize=8)
 def mel_basis(preset: MelPreset) -> Tensor:
     """Slaney-normalised triangular filters: (n_mels, n_fft // 2 + 1)."""
-    from librosa.filters import mel
-
-    basis = mel(
-        sr=preset.sample_rate, n_fft=preset.n_fft, n_mels=preset.n_mels, fmin=preset.fmin_hz, fmax=preset.fmax_hz
+    return torch.from_numpy(
+        mel_filters(preset.sample_rate, preset.n_fft, preset.n_mels, preset.fmin_hz, preset.fmax_hz)
     )
-    return torch.from_numpy(basis)
 
 
 @lru_cache(maxsize=8)

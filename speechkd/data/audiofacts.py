@@ -50,7 +50,7 @@ class Limits:
     max_decode_s: float = 20.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AudioFacts:
     """A recording in numbers. Levels are relative to full scale; `clipped` counts samples stuck at full scale.
 

@@ -44,7 +44,7 @@ class Problem:
         return {key: printable(str(value)) for key, value in asdict(self).items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One line of a corpus: its id, the text that is said, the recording, and the line (from 1) it was read from.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +15,11 @@ from speechkd.errors import ArtifactError
 if TYPE_CHECKING:
     from speechkd.runner.stage import Recipe
 
+# Hashing and reading leave Python's lock, so threads do it at the same time.
+_HASH_THREADS, _HASHED_AT_A_TIME = 4, 256
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class FileState:
     """A file of an artifact: its size in bytes, modification time and SHA-256 (empty if it was not read)."""
 
@@ -32,7 +36,7 @@ class ArtifactDigest:
     volatile: bool
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: Path | str) -> str:
     """SHA-256 (hex) of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -40,11 +44,14 @@ def file_digest(path: Path) -> str:
 
 def list_files(folder: Path) -> dict[str, FileState]:
     """Every file below `folder` by its relative path (with `/`), sorted; not read. Empty if there is no folder."""
+    # Text and not Path: pathlib keeps every part of every path it has seen.
     found: dict[str, FileState] = {}
-    for parent, _, names in os.walk(folder, onerror=_loud) if folder.is_dir() else ():
+    root = os.fspath(folder)
+    for parent, _, names in os.walk(root, onerror=_loud) if folder.is_dir() else ():
+        before = "" if parent == root else Path(parent).relative_to(folder).as_posix() + "/"
         for name in names:
             info = os.lstat(os.path.join(parent, name))
-            found[Path(parent, name).relative_to(folder).as_posix()] = FileState(info.st_size, info.st_mtime_ns)
+            found[before + name] = FileState(info.st_size, info.st_mtime_ns)
     return dict(sorted(found.items()))
 
 
@@ -72,10 +79,16 @@ def list_external(folder: Path) -> list[tuple[str, int, int]]:
 
 def hash_files(folder: Path) -> dict[str, FileState]:
     """Like `list_files`, with the SHA-256 of each file."""
-    return {
-        name: FileState(state.size, state.mtime_ns, file_digest(folder / name))
-        for name, state in list_files(folder).items()
-    }
+    found = list_files(folder)
+    names = list(found)
+    with ThreadPoolExecutor(_HASH_THREADS) as pool:
+        for start in range(0, len(names), _HASHED_AT_A_TIME):
+            some = names[start : start + _HASHED_AT_A_TIME]
+            for name, sha256 in zip(
+                some, pool.map(file_digest, (os.path.join(folder, name) for name in some)), strict=True
+            ):
+                found[name] = FileState(found[name].size, found[name].mtime_ns, sha256)
+    return found
 
 
 def artifact_digest(files: dict[str, FileState]) -> str:

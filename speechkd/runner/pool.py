@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import itertools
 import logging
 import multiprocessing
 import os
@@ -10,16 +12,18 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import wait as wait_for_handles
 from typing import Any, Protocol
 
-from speechkd.errors import StageError
+from speechkd.errors import ResourceError, StageError
 
 # Results must not depend on how many threads share a sum.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_IDLE_EVERY_S = 5.0
 
 
 class Executor(Protocol):
@@ -40,9 +44,25 @@ class Task:
     args: tuple[Any, ...]
 
 
+# Elsewhere a process that has loaded numerical libraries cannot be forked safely.
+_START = "forkserver" if sys.platform == "linux" else "spawn"
+
+
 def local_executor(jobs: int) -> Executor:
     """A process pool on this machine; nothing of this process's state is inherited."""
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
+    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context(_START), initializer=start_worker)
+
+
+def warm_up(modules: Sequence[str]) -> None:
+    """Begin to load modules for workers to come: in the process that they are forked from, while this one goes on.
+
+    Does nothing where workers are not forked, or if that process runs already.
+    """
+    if _START != "forkserver":
+        return
+    multiprocessing.set_forkserver_preload(["speechkd.runner.forked", *modules])
+    with one_thread_environment(), _interrupts_held_back():
+        forkserver.ensure_running()
 
 
 @contextlib.contextmanager
@@ -57,6 +77,8 @@ def _interrupts_held_back() -> Iterator[None]:
 
 def start_worker() -> None:
     """Prepare a worker: it must not outlive its runner."""
+    gc.freeze()
+    gc.enable()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()
@@ -132,61 +154,128 @@ def _one_blas_thread() -> contextlib.AbstractContextManager[Any]:
     return limits
 
 
+class WorkerDied(Exception):
+    """The worker of a task ended before the task did. `final`: the executor has already tried it again by itself."""
+
+    def __init__(self, why: str = "", final: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.final = final
+
+
 def run_tasks(
     function: Callable[..., Any],
-    tasks: Sequence[Task],
+    tasks: Iterable[Task],
     make_executor: Callable[[], Executor],
-    jobs: int,
+    in_flight: Callable[[], int],
     done: Callable[[Any], None],
     log: logging.Logger,
+    idle: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run `function(*task.args)` for every task, at most `jobs` at a time; `done(result)` is called as they finish.
+    """Run `function(*task.args)` for every task; `done(result)` is called as they finish, `idle()` every few seconds.
 
+    At most `in_flight()` tasks are handed over at a time; the others are taken from `tasks` when their turn comes.
     Raises what a task raises. Raises StageError if the worker of a task is killed twice.
     """
-    waiting = deque(tasks)
-    while waiting:
-        suspects = _run_until_broken(function, waiting, make_executor, jobs, done)
+    queue = _Queue(iter(tasks), log)
+    while queue:
+        suspects = _run_until_broken(function, queue, make_executor, in_flight, done, idle)
         for task in suspects:  # alone, so that the guilty one shows
-            log.warning("a worker died while it worked on %s: trying once more", task.label)
-            if _run_until_broken(function, deque([task]), make_executor, 1, done):
-                raise StageError(
-                    f"the worker died twice on {task.label}",
-                    why="most often the machine runs out of memory",
-                    todo="Try a smaller --jobs",
-                )
+            queue.note_death(task)
+            alone = _Queue(iter([task]), log)
+            if _run_until_broken(function, alone, make_executor, lambda: 1, done, idle):
+                raise _died_twice(task)
+
+
+def _died_twice(task: Task, why: str = "") -> StageError:
+    return StageError(
+        f"the worker died twice on {task.label}",
+        why=why or "most often the machine runs out of memory",
+        todo="Try a smaller --jobs",
+    )
+
+
+class _Queue:
+    """Tasks that wait for their turn; those whose worker died come first."""
+
+    def __init__(self, tasks: Iterator[Task], log: logging.Logger) -> None:
+        self._tasks, self._log = tasks, log
+        self._again: deque[Task] = deque()
+        self._deaths: set[str] = set()
+
+    def __bool__(self) -> bool:
+        if not self._again:
+            self._again.extend(itertools.islice(self._tasks, 1))
+        return bool(self._again)
+
+    def take(self) -> Task:
+        """The next task."""
+        return self._again.popleft() if self else next(self._tasks)
+
+    def put_back(self, task: Task) -> None:
+        """It could not be handed over."""
+        self._again.appendleft(task)
+
+    def note_death(self, task: Task, error: WorkerDied | None = None) -> None:
+        """Say that a task is tried once more; StageError if it was tried before."""
+        if task.label in self._deaths or (error is not None and error.final):
+            raise _died_twice(task, error.why if error else "")
+        self._deaths.add(task.label)
+        self._log.warning("a worker died while it worked on %s: trying once more", task.label)
 
 
 def _run_until_broken(
     function: Callable[..., Any],
-    waiting: deque[Task],
+    queue: _Queue,
     make_executor: Callable[[], Executor],
-    jobs: int,
+    in_flight: Callable[[], int],
     done: Callable[[Any], None],
+    idle: Callable[[], None],
 ) -> list[Task]:
-    """Work through `waiting`; if a worker dies, stop and return the tasks that were being worked on."""
+    """Work through the queue; if the executor breaks, stop and return the tasks that were being worked on."""
     with _workers(make_executor) as executor:
         running: dict[Future[Any], Task] = {}
-        while waiting or running:
-            while waiting and len(running) < jobs:
+        while queue or running:
+            while len(running) < in_flight() and queue:
+                task = queue.take()
                 try:
                     with one_thread_environment(), _interrupts_held_back():
-                        running[executor.submit(function, *waiting[0].args)] = waiting[0]
+                        running[executor.submit(function, *task.args)] = task
                 except BrokenExecutor:
+                    queue.put_back(task)
                     break
-                waiting.popleft()
             if not running:
-                return [waiting.popleft()]
-            broken = False
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                if isinstance(future.exception(), BrokenExecutor):
-                    broken = True
-                else:
-                    running.pop(future)
-                    done(future.result())
-            if broken:
+                return [queue.take()]
+            if _settle(running, queue, done, idle):
                 return list(running.values())
     return []
+
+
+def _settle(
+    running: dict[Future[Any], Task], queue: _Queue, done: Callable[[Any], None], idle: Callable[[], None]
+) -> bool:
+    """Wait until a task ends and take its result; returns whether the executor is broken."""
+    finished = wait(running, _IDLE_EVERY_S, return_when=FIRST_COMPLETED).done
+    if not finished:
+        idle()
+    broken = False
+    for future in finished:
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, BrokenExecutor):
+            broken = True
+            continue
+        task = running.pop(future)
+        if future.cancelled():
+            raise ResourceError(
+                "a task was cancelled", where=task.label, why="the scheduler was lost, or somebody cancelled it there",
+                todo="Run again: finished work is kept",
+            )  # fmt: skip
+        if isinstance(error, WorkerDied):
+            queue.note_death(task, error)
+            queue.put_back(task)
+        else:
+            done(future.result())
+    return broken
 
 
 @contextlib.contextmanager

@@ -16,8 +16,9 @@ from speechkd.config import dump_config
 from speechkd.errors import ResourceError, SpeechkdError, StageError, UsageError
 from speechkd.runner.context import Context, new_scratch
 from speechkd.runner.digests import artifact_digest, hash_files
+from speechkd.runner.executors import ExecutorChoice, Workers, check_executor, open_workers
 from speechkd.runner.lock import run_lock
-from speechkd.runner.pool import own_threads_inside
+from speechkd.runner.pool import own_threads_inside, warm_up
 from speechkd.runner.publish import as_resource_error, fresh_folder, publish_folder, remove, resource_errors, write_file
 from speechkd.runner.records import Marker, OutputRecord, Plan, Record
 from speechkd.runner.report import Reporter
@@ -34,6 +35,8 @@ class RunOptions:
     """Which stages to run and how. Stages are given by number or name.
 
     `force` reruns fresh ones; `verify` re-hashes every file of what is published; `dry_run` only says what would run.
+    `executor`: `local`, `dask:ADDRESS`, `slurm[:key=value,…]`, or a function that makes something with the `submit` of
+    concurrent.futures; `jobs`: the processes of `local`, the jobs of `slurm` (a dask cluster uses all its workers).
     """
 
     stage: str | None = None
@@ -43,7 +46,7 @@ class RunOptions:
     dry_run: bool = False
     verify: bool = False
     jobs: int = 1
-    executor: str = "local"
+    executor: ExecutorChoice = "local"
 
 
 class Terminated(KeyboardInterrupt):
@@ -77,8 +80,13 @@ def run_recipe(recipe: Recipe, cfg: Any, options: RunOptions | None = None, cons
         stack.enter_context(_terminable())
         _sweep(survey.folder.path)
         _store_config(survey.folder.path, cfg)
+        if options.executor == "local" and options.jobs > 1:
+            to_run = [each for each in selected if options.force or not survey.statuses[each.name].fresh]
+            warm_up(list(dict.fromkeys(module for each in to_run for module in each.imports)))
+        log = logging.getLogger("speechkd.runner")
+        workers = stack.enter_context(open_workers(options.executor, options.jobs, log))
         for stage in selected:
-            _bring_up_to_date(survey, stage, options, reporter)
+            _bring_up_to_date(survey, stage, options, reporter, workers)
 
 
 def _make_run_dir(path: Path) -> None:
@@ -93,8 +101,7 @@ def _make_run_dir(path: Path) -> None:
 
 def _select(recipe: Recipe, options: RunOptions) -> list[Stage]:
     """The stages that the options name, in order."""
-    if options.executor != "local":
-        raise UsageError(f"unknown executor {options.executor!r}", todo="Known: local")
+    check_executor(options.executor)
     if options.jobs < 1:
         raise UsageError("--jobs must be at least 1")
     if options.only is not None:
@@ -156,7 +163,7 @@ def _store_config(run_dir: Path, cfg: Any) -> None:
         write_file(path, text)
 
 
-def _bring_up_to_date(survey: Survey, stage: Stage, options: RunOptions, reporter: Reporter) -> None:
+def _bring_up_to_date(survey: Survey, stage: Stage, options: RunOptions, reporter: Reporter, workers: Workers) -> None:
     status = survey.look_at(stage)
     reporter.line(_announce(status, options.force))
     if status.fresh and not options.force:
@@ -164,7 +171,7 @@ def _bring_up_to_date(survey: Survey, stage: Stage, options: RunOptions, reporte
             remove(survey.folder.work(stage.name))
         return
     started = time.monotonic()
-    _Execution(survey, stage, options, reporter).run()
+    _Execution(survey, stage, options, reporter, workers).run()
     survey.forget(stage)
     survey.look_at(stage)
     reporter.line(f"stage {status.number} {stage.name}: done in {time.monotonic() - started:.1f} s")
@@ -173,8 +180,9 @@ def _bring_up_to_date(survey: Survey, stage: Stage, options: RunOptions, reporte
 class _Execution:
     """One stage, from its marker to its record."""
 
-    def __init__(self, survey: Survey, stage: Stage, options: RunOptions, reporter: Reporter) -> None:
+    def __init__(self, survey: Survey, stage: Stage, options: RunOptions, reporter: Reporter, workers: Workers) -> None:
         self.survey, self.stage, self.options, self.reporter = survey, stage, options, reporter
+        self.workers = workers
         self.folder = survey.folder
         self.plan: Plan = survey.plan(stage)
         self.number = survey.recipe.number(stage)
@@ -227,7 +235,7 @@ class _Execution:
         fresh_folder(work / "out")
         remove(work / "old")
         scratch = new_scratch(self.folder, self.stage, self.plan.fingerprint, keep=not self.options.force)
-        context = Context(self.stage, self.number, self.folder, scratch, self.options.jobs, self.reporter)
+        context = Context(self.stage, self.number, self.folder, scratch, self.options.jobs, self.reporter, self.workers)
         started = time.monotonic()
         with own_threads_inside():
             self.stage(make_slice(self.survey.cfg, self.stage), context)

@@ -32,7 +32,8 @@ class Stage:
     """A named step: `function(cfg, ctx)` reads `inputs` and the slice `uses` + `external`, and fills `outputs`.
 
     `external` are dotted paths of files or folders outside the run folder; their content (names, sizes, times) counts,
-    their location does not. Raise `version` when the function's results change.
+    their location does not. Raise `version` when the function's results change. `imports` are modules that the workers
+    of its maps load: where workers are forked, they are loaded once for all of them.
     """
 
     function: StageFunction
@@ -42,6 +43,7 @@ class Stage:
     uses: tuple[str, ...]
     external: tuple[str, ...]
     version: int
+    imports: tuple[str, ...] = ()
 
     def __call__(self, cfg: Any, ctx: Context) -> None:
         """Run the function itself, without the runner."""
@@ -56,6 +58,7 @@ def stage(
     external: Sequence[str] = (),
     version: int = 1,
     name: str | None = None,
+    imports: Sequence[str] = (),
 ) -> Callable[[StageFunction], Stage]:
     """Declare a function `(cfg, ctx)` as a stage; its name is the function's unless given."""
     declared = tuple(Output(each) if isinstance(each, str) else each for each in outputs)
@@ -65,7 +68,9 @@ def stage(
         for each in (own_name, *(output.name for output in declared)):
             if not _NAME.fullmatch(each):
                 raise ValueError(f"stage {own_name}: {each!r} may only hold a-z, 0-9 and _")
-        return Stage(function, own_name, tuple(inputs), declared, tuple(uses), tuple(external), version)
+        return Stage(
+            function, own_name, tuple(inputs), declared, tuple(uses), tuple(external), version, tuple(imports)
+        )  # fmt: skip
 
     return wrap
 

@@ -136,7 +136,7 @@ def test_run_list_and_rerun(capsys: pytest.CaptureFixture[str], config: str) -> 
         (["--set", "recipe=../../etc"], 2, "Known: tts/fastspeech2"),
         (["--stage", "9"], 2, "error: recipe demo/small has no stage '9'. Its stages: 1 greet, 2 answer\n"),
         (["--stage", "2"], 2, "error: earlier stages are not up to date (1 greet: missing)"),
-        (["--executor", "slurm"], 2, "unknown executor"),
+        (["--executor", "condor"], 2, "unknown executor"),
         (["--jobs", "0"], 2, ""),
     ],
 )

@@ -226,7 +226,11 @@ def test_selection(bench: Any) -> None:
         {"stage": "x"},
         {"stage": "3", "stop_stage": "2"},
         {"jobs": 0},
-        {"executor": "dask:x"},
+        {"executor": "dask"},
+        {"executor": "abacus:x"},
+        {"executor": "slurm:partition"},
+        {"executor": "slurm:cluster=moon"},
+        {"executor": "slurm:timeout_min=soon"},
         {"only": "1", "stage": "1"},
     ):
         with pytest.raises(UsageError):

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from speechkd.errors import ArtifactError, DataError
 from speechkd.runner import ItemStore, ItemWriter
+from speechkd.runner.items import open_store
 
 arrays = st.dictionaries(
     st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=5),
@@ -111,17 +112,73 @@ def test_ids_occur_once_and_a_failing_block_writes_nothing(tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
+def test_items_in_order_are_not_held(tmp_path: Path) -> None:
+    """Each shard is on disk as soon as it is full, and the bytes are those of the other way."""
+    for name, in_order in (("a", True), ("b", False)):
+        with ItemWriter(tmp_path / name, 2, in_order) as writer:
+            for index in range(5):
+                writer.add(f"{index}", {"x": np.full(2, index)}, {"n": index})
+                written = sorted(path.name for path in (tmp_path / name).glob("*.jsonl"))
+                assert written == ([f"shard-{i:05d}.jsonl" for i in range((index + 1) // 2)] if in_order else [])
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert files == sorted(path.name for path in (tmp_path / "b").iterdir())
+    assert all((tmp_path / "a" / each).read_bytes() == (tmp_path / "b" / each).read_bytes() for each in files)
+    writer = ItemWriter(tmp_path / "c", 2, in_order=True)
+    writer.add("b")
+    writer.add("c")
+    with pytest.raises(DataError, match="a: the items are not in order: it comes after c"):
+        writer.add("a")
+    with pytest.raises(DataError, match="c: the id occurs twice"):
+        writer.add("c")
+
+
+def test_the_first_format_is_read(store_folder: Path) -> None:
+    """Stores of the first runs named all ids in items.json."""
+    store = ItemStore(store_folder)
+    old = {"format": 1, "shards": store.shards()}
+    (store_folder / "items.json").write_text(json.dumps(old))
+    (store_folder / "ids.jsonl").unlink()
+    again = ItemStore(store_folder)
+    assert again.ids == store.ids and again.meta("id/3") == {"n": 3} and "id/4" in again and "id/5" not in again
+
+
+def test_a_store_is_opened_once_and_anew_when_it_changes(store_folder: Path) -> None:
+    first = open_store(store_folder)
+    assert open_store(store_folder) is first
+    (store_folder / "items.json").unlink()
+    with ItemWriter(store_folder, 8) as writer:
+        writer.add("other")
+    assert open_store(store_folder).ids == ("other",)
+
+
+def test_a_store_travels_as_its_folder(tmp_path: Path) -> None:
+    """What is sent with every task must not grow with the corpus."""
+    sizes = []
+    for n_items in (10, 1000):
+        with ItemWriter(tmp_path / str(n_items)) as writer:
+            for index in range(n_items):
+                writer.add(f"{index:06d}")
+        sizes.append(len(pickle.dumps(ItemStore(tmp_path / str(n_items)))))
+    assert sizes[1] - sizes[0] < 10
+
+
 def test_unknown_things_are_named(store_folder: Path) -> None:
     store = ItemStore(store_folder)
     with pytest.raises(DataError, match="nobody"):
         store.meta("nobody")
+    for name in ("", "id/1a", "zzz"):
+        assert name not in store
+        with pytest.raises(DataError, match="no such item"):
+            store.arrays(name)
+        with pytest.raises(DataError, match="no such item"):
+            store.array(name, "x")
     with pytest.raises(ArtifactError, match="no array y"):
         store.array("id/1", "y")
 
 
 @pytest.mark.parametrize("name", ["items.json", "shard-00001.jsonl", "shard-00001.safetensors"])
 @pytest.mark.parametrize(
-    "damage", [b"", b"{", b"[1]", b"\xff\xfe", b'{"format": 2, "shards": {}}', b'{"a": 1}\n', None]
+    "damage", [b"", b"{", b"[1]", b"\xff\xfe", b'{"format": 3, "shards": {}}', b'{"a": 1}\n', None]
 )
 def test_damage_is_an_artifact_error(store_folder: Path, name: str, damage: bytes | None) -> None:
     path = store_folder / name

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from speechkd.errors import ResourceError, StageError
-from speechkd.runner import Item, ItemStore, Recipe, artifact_digests, run_recipe, stage
-from speechkd.runner.mapping import cut, run_shard
+from speechkd.errors import DataError, ResourceError, StageError
+from speechkd.runner import Item, ItemStore, Recipe, RunOptions, artifact_digests, run_recipe, stage
+from speechkd.runner.items import shard_size
+from speechkd.runner.mapping import Work, cut, run_shard
 from speechkd.runner.pool import one_thread_here
 from tests.runner import toy
 
@@ -78,6 +79,11 @@ def test_shards_are_cut_by_id_alone() -> None:
     for bad in ([("a", 1), ("a", 2)], [("", 1)], [(3, 1)]):
         with pytest.raises(StageError):
             cut(bad)  # type: ignore[arg-type]
+
+
+def test_shards_grow_with_the_corpus() -> None:
+    """A corpus of 100,000 items must not become 6,250 shards; a small one must not become a few."""
+    assert [shard_size(n) for n in (0, 1000, 10_000, 50_000, 1_000_000)] == [16, 16, 19, 97, 128]
 
 
 def test_no_items(bench: Any) -> None:
@@ -145,7 +151,7 @@ def test_a_shard_of_other_items_is_not_taken(tmp_path: Path) -> None:
     from speechkd.runner.mapping import _finished
 
     first, second = cut([("a", 1), ("b", 2)])[0], cut([("a", 1), ("c", 2)])[0]
-    run_shard(plain, first, None, tmp_path / "shard-00000")
+    assert run_shard(Work(plain, None, tmp_path), first) is False
     assert _finished(first, tmp_path) and not _finished(second, tmp_path)
     (tmp_path / "shard-00000" / "ids.json").write_text("{")
     assert not _finished(first, tmp_path)
@@ -276,3 +282,44 @@ def test_a_stage_does_not_inherit_threads(bench: Any, monkeypatch: pytest.Monkey
     run_recipe(Recipe("toy/threads", toy.ToyConfig, stages, lambda cfg: cfg.run.dir), bench.cfg())
     torch.set_num_threads(before)
     assert seen == [3, 3]
+
+
+def total(_part: str, numbers: list[int], common: int) -> Item:
+    if common < 0:
+        raise DataError("negative")
+    return Item(meta={"sum": sum(numbers) * common})
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_gathered_results_are_read_and_not_published(bench: Any, jobs: int) -> None:
+    found: list[Any] = []
+
+    @stage(outputs=("out",))
+    def only(cfg: Any, ctx: Any) -> None:
+        parts = [(f"{i}", list(range(i))) for i in range(4)]
+        store = ctx.gather(total, parts, "sums", common=10)
+        found.extend(store.meta(part)["sum"] for part in store.ids)
+        found.append(len(list(ctx.scratch.glob("map/sums/shard-*"))))
+        ctx.output("out")
+        with pytest.raises(StageError, match="4 of 4 items failed, 0 are allowed"):
+            ctx.gather(total, parts, "wrong", common=-1)
+
+    run_recipe(
+        Recipe("toy/gather", toy.ToyConfig, (only,), lambda cfg: cfg.run.dir), bench.cfg(), RunOptions(jobs=jobs)
+    )
+    assert found == [0, 0, 10, 30, 4]
+    assert list((bench.run_dir / "out").iterdir()) == []
+
+
+def worker_state(item_id: str, item: Any, common: Any) -> Item:
+    import gc
+
+    return Item(meta={"collects": gc.isenabled(), "shared": gc.get_freeze_count() > 1000})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+def test_workers_share_what_was_loaded_and_collect_their_own(bench: Any) -> None:
+    reports: list[Any] = []
+    recipe = own_recipe(worker_state, [("a", 1)], reports)
+    run_recipe(recipe, bench.cfg(), RunOptions(jobs=2))
+    assert ItemStore(bench.run_dir / "out").meta("a") == {"collects": True, "shared": True}

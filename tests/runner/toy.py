@@ -1,4 +1,7 @@
-"""A small recipe over numbers, for the runner's tests: also a program (`toy.py CONFIG [--set a.b=c …] [--jobs N]`)."""
+"""A small recipe over numbers, for the runner's tests: also a program.
+
+`toy.py CONFIG [--set a.b=c …] [--jobs N] [--executor E]`
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ import numpy as np
 from speechkd.config import Config, ConfigPath, load_config
 from speechkd.errors import DataError, SpeechkdError
 from speechkd.runner import Context, Item, Output, Recipe, RunOptions, run_recipe, stage
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class RunPart(Config):
@@ -109,8 +114,10 @@ def main(arguments: list[str]) -> int:
     """`speechkd run` in small."""
     overrides = [arguments[i + 1] for i, each in enumerate(arguments) if each == "--set"]
     jobs = int(arguments[arguments.index("--jobs") + 1]) if "--jobs" in arguments else 1
+    executor = arguments[arguments.index("--executor") + 1] if "--executor" in arguments else "local"
+    options = RunOptions(jobs=jobs, executor=executor)
     try:
-        run_recipe(TOY, load_config(Path(arguments[0]), ToyConfig, overrides), RunOptions(jobs=jobs))
+        run_recipe(TOY, load_config(Path(arguments[0]), ToyConfig, overrides), options)
     except SpeechkdError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -19,7 +19,9 @@ def prepare(cfg: Any, ctx: Context) -> None:
     run(cfg, ctx)
 
 
-@stage(inputs=("manifest",), outputs=("tokens",), uses=("text", "run.max_errors"), external=("text.lexicon",), version=2)
+@stage(
+    inputs=("manifest",), outputs=("tokens",), uses=("text", "run.max_errors"), external=("text.lexicon",), version=2
+)
 def tokenize(cfg: Any, ctx: Context) -> None:
     """Text to phones with stress and pauses; list every word that the lexicon does not know."""
     from recipes.tts.common.tokenize import run
