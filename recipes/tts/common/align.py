@@ -84,7 +84,7 @@ def _write_grids(alignments: ItemStore, folder: Path, most_files: int = _MOST_GR
     folder.mkdir()
     if len(alignments) <= most_files:
         for id_ in alignments.ids:
-            write_textgrid(folder / f"{id_}.TextGrid", alignment_from_json(alignments.meta(id_)))
+            write_textgrid(folder / f"{id_}.TextGrid", Alignment.from_json(alignments.meta(id_)))
         return
     for start in range(0, len(alignments), _GRIDS_PER_ZIP):
         with zipfile.ZipFile(folder / f"{start:07d}.zip", "w") as archive:
@@ -92,7 +92,7 @@ def _write_grids(alignments: ItemStore, folder: Path, most_files: int = _MOST_GR
                 # The name alone: times and rights would differ between equal runs.
                 member = zipfile.ZipInfo(f"{id_}.TextGrid")
                 member.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(member, format_textgrid(alignment_from_json(alignments.meta(id_))))
+                archive.writestr(member, format_textgrid(Alignment.from_json(alignments.meta(id_))))
 
 
 def _write_spoken(ctx: Context, alignments: ItemStore) -> None:
@@ -101,7 +101,7 @@ def _write_spoken(ctx: Context, alignments: ItemStore) -> None:
     with ctx.writer("spoken", len(alignments)) as writer:
         for id_ in alignments.ids:
             listed = Tokens.from_json(tokens.meta(id_))
-            said = respelled(listed, alignment_from_json(alignments.meta(id_)))
+            said = respelled(listed, Alignment.from_json(alignments.meta(id_)))
             changed += sum(a.phones != b.phones for a, b in zip(listed.words, said.words, strict=True))
             writer.add(id_, meta=said.to_json())
         for id_, reason in alignments.errors:
@@ -126,11 +126,6 @@ def alignment_to_json(alignment: Alignment) -> dict[str, Any]:
 
     words, phones = rounded(alignment.words), rounded(alignment.phones)
     return Alignment(words, phones, round(alignment.duration_s, 4), alignment.note).to_json()
-
-
-def alignment_from_json(data: dict[str, Any]) -> Alignment:
-    """Undo `alignment_to_json`."""
-    return Alignment.from_json(data)
 
 
 def _compare_with_reference(ctx: Context, out: Path) -> None:

@@ -8,9 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from recipes.tts.common.align import alignment_from_json
 from recipes.tts.common.manifest import Manifest
-from speechkd.align import token_durations
+from speechkd.align import Alignment, token_durations
 from speechkd.audio.io import Samples, normalise_loudness, read_audio
 from speechkd.audio.presets import MelPreset, mel_preset
 from speechkd.errors import DataError
@@ -92,7 +91,7 @@ def _extract(id_: str, path: str, sources: Sources) -> Item:
     preset = sources.how.preset
     arrays = acoustic_features(load_speech(Path(path), preset, sources.how.loudness_dbfs), sources.how)
     n_frames = len(arrays["mel"])
-    alignment, tokens = alignment_from_json(sources.alignment.meta(id_)), Tokens.from_json(sources.tokens.meta(id_))
+    alignment, tokens = Alignment.from_json(sources.alignment.meta(id_)), Tokens.from_json(sources.tokens.meta(id_))
     durations = token_durations(alignment, tokens, n_frames, preset.hop_s)
     if int(durations.sum()) != n_frames:
         raise DataError(f"{id_}: durations sum to {durations.sum()}, not to {n_frames} frames")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recipes.tts.common.mas_training import train_aligner
 from recipes.tts.common.corpora.mini import speak_mini_corpus
+from recipes.tts.common.mas_training import train_aligner
 from speechkd.align import Alignment, make_aligner, read_textgrid
 from speechkd.align.mas.network import CONFIG, WEIGHTS
 from speechkd.align.options import MasOptions
