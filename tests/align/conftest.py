@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 from collections.abc import Callable, Sequence
 
@@ -86,4 +87,7 @@ def speak(text: str) -> Spoken:
     library.espeak_SetSynthCallback(callback)
     raw = text.encode() + b"\0"
     assert library.espeak_Synth(raw, len(raw), 0, 1, 0, _UTF8, None, None) == 0
+    # What is left loaded keeps its random state, and the package's own voice would no longer repeat itself.
+    library.espeak_Terminate()
+    _ctypes.dlclose(library._handle)
     return np.concatenate(blocks).astype(np.float32) / 32768, rate, starts
