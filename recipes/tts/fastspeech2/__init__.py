@@ -9,7 +9,12 @@ from recipes.tts.fastspeech2.config import FastSpeech2Recipe
 from speechkd.runner import Context, Recipe, stage
 
 
-@stage(inputs=("manifest", "spoken", "features"), outputs=("model",), uses=("model", "augment", "train"), version=2)
+@stage(
+    inputs=("manifest", "spoken", "features"),
+    outputs=("model",),
+    uses=("model", "augment", "loading", "train"),
+    version=2,
+)
 def train(cfg: Any, ctx: Context) -> None:
     """Train on the training utterances; keep the weights with the best validation loss."""
     from recipes.tts.fastspeech2.train import run

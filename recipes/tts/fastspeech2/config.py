@@ -16,9 +16,18 @@ class AugmentSection(Config):
     crop: float = Field(0.0, ge=0, le=1, description="share of training utterances cut to a random stretch of words")
 
 
+class LoadingSection(Config):
+    """How features are read while training."""
+
+    window_shards: int = Field(
+        0, ge=0, description="0: any utterance at any time; else read from front to back, this many shards at a time"
+    )
+
+
 class FastSpeech2Recipe(TtsConfig):
     """FastSpeech 2 on one speaker."""
 
     model: NetworkConfig = NetworkConfig()
     augment: AugmentSection = AugmentSection()
+    loading: LoadingSection = LoadingSection()
     train: TrainOptions

@@ -30,11 +30,13 @@ class FastSpeech2Task:
         valid_ids: Sequence[str],
         batch_frames: int,
         crop: float = 0.0,
+        window_shards: int = 0,
     ) -> None:
         self.model: nn.Module = model
         self.dataset = dataset
         self.batch_frames = batch_frames
         self.crop = crop
+        self.window_shards = window_shards
         self.place = (0, 0)
         self.lengths = dataset.n_frames(train_ids)
         self.valid = plan_batches(dataset.n_frames(valid_ids), VALID_BATCH_FRAMES, seed=0, epoch=0)
@@ -42,7 +44,7 @@ class FastSpeech2Task:
     def epoch(self, seed: int, epoch: int) -> Sequence[Sequence[str]]:
         """Bucketed batches of one epoch."""
         self.place = (seed, epoch)
-        return plan_batches(self.lengths, self.batch_frames, seed, epoch)
+        return self.dataset.plan(self.lengths, self.batch_frames, seed, epoch, self.window_shards)
 
     def load(self, ids: Sequence[str]) -> Batch:
         """A padded batch; some of its utterances are cut, by a draw that depends on seed, epoch and utterance alone."""

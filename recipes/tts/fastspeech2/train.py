@@ -30,7 +30,8 @@ def run(cfg: Any, ctx: Context) -> None:
     model = FastSpeech2(model_config(cfg.model, dataset.symbols, dataset.statistics))
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
     ctx.log.info("%.1f M parameters, %d training utterances", n_parameters / 1e6, len(train))
-    task = FastSpeech2Task(model, dataset, train, valid, cfg.train.batch_frames, cfg.augment.crop)
+    window = cfg.loading.window_shards
+    task = FastSpeech2Task(model, dataset, train, valid, cfg.train.batch_frames, cfg.augment.crop, window)
     with StageMonitor(ctx, cfg.train.max_steps) as monitor:
         trained = fit(task, cfg.train, ctx.scratch, monitor)
     out = ctx.output("model")

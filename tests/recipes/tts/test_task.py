@@ -132,6 +132,16 @@ def test_epochs_are_planned_from_the_training_utterances(artifacts: tuple[Path, 
         assert sorted(itertools.chain(*toy.epoch(5, epoch))) == IDS[:3]
 
 
+def test_an_epoch_can_be_read_from_front_to_back(artifacts: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a window of one shard no batch mixes shards; without one, some epoch's batch does."""
+    toy = task(artifacts, "small")
+    toy.batch_frames = 10_000  # all three would fit
+    monkeypatch.setattr(toy.dataset.features, "shards", lambda: {"first": [IDS[0], IDS[2]], "second": [IDS[1], IDS[3]]})
+    assert {frozenset(batch) for batch in toy.epoch(5, 0)} == {frozenset(IDS[:3])}
+    toy.window_shards = 1
+    assert {frozenset(batch) for batch in toy.epoch(5, 0)} == {frozenset([IDS[0], IDS[2]]), frozenset([IDS[1]])}
+
+
 def test_only_pauses_and_the_opening_may_last_no_frame(artifacts: tuple[Path, Path]) -> None:
     toy = task(artifacts, "small")
     config = model_config(toy.dataset.network, toy.dataset.symbols, toy.dataset.statistics)
