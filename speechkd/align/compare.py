@@ -18,7 +18,7 @@ from speechkd.align.compare_boundaries import (
     phone_class,
     shared_phones,
 )
-from speechkd.align.textgrid import read_textgrid
+from speechkd.align.textgrid import find_textgrids, read_textgrid
 from speechkd.align.types import Alignment
 from speechkd.errors import DataError
 
@@ -107,7 +107,7 @@ def compare_alignments(reference: Path, other: Path) -> Comparison:
     Raises `DataError` for a broken TextGrid or when nothing is shared. Words are matched by their text, case apart;
     those that stand in one of the two only (another normalisation, MFA's `<unk>`) are counted, not compared.
     """
-    paths = [{path.stem: path for path in sorted(folder.glob("*.TextGrid"))} for folder in (reference, other)]
+    paths = [find_textgrids(folder) for folder in (reference, other)]
     shared = sorted(paths[0].keys() & paths[1].keys())
     triples = ((name, read_textgrid(paths[0][name]), read_textgrid(paths[1][name])) for name in shared)
     alone = [tuple(sorted(a.keys() - b.keys())) for a, b in (paths, paths[::-1])]

@@ -15,7 +15,7 @@ from speechkd.align.given_words import refuse_unknown
 from speechkd.align.matching import check_same_phones, token_phones, words_from_phones
 from speechkd.align.options import GivenOptions
 from speechkd.align.respell import relabelled, respelled
-from speechkd.align.textgrid import read_textgrid
+from speechkd.align.textgrid import find_textgrids, read_textgrid
 from speechkd.align.types import SILENCE, Alignment, Interval
 from speechkd.errors import DataError
 
@@ -100,6 +100,7 @@ def _missing(folder: Path, utterance_id: str) -> DataError:
             return DataError("Cannot read why TextGrids are missing", where=str(reasons), why=str(error))
         if isinstance(known, dict) and utterance_id in known:
             return DataError(str(known[utterance_id]), where=utterance_id)
+    find_textgrids(folder)  # says so when they are packed
     what = f"No alignment of {utterance_id} was found"
     why = f"there is no {utterance_id}.TextGrid, {utterance_id}.json, {utterance_id}.npy or line in durations.jsonl"
     return DataError(what, where=str(folder), why=why, todo="Add it, or leave the utterance out.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechkd.align.matching import without_stress
-from speechkd.align.textgrid import read_textgrid
+from speechkd.align.textgrid import find_textgrids, read_textgrid
 from speechkd.align.types import SILENCE, Alignment, Interval
 from speechkd.errors import DataError
 
@@ -69,13 +69,13 @@ class Inspection:
         return plain
 
 
-def inspect_alignments(folder: Path) -> Inspection:
-    """Read all TextGrids of `folder`. Raises `DataError` for a broken one, and when there is none."""
-    paths = sorted(folder.glob("*.TextGrid"))
+def inspect_alignments(folder: Path, ids: Collection[str] | None = None) -> Inspection:
+    """Read the TextGrids of `folder`, all or those of `ids`. Raises `DataError` for a broken one, or when none is."""
+    paths = {name: path for name, path in find_textgrids(folder).items() if ids is None or name in ids}
     if not paths:
         todo = "Align a corpus into it first."
         raise DataError("No TextGrid to look at", where=str(folder), todo=todo)
-    grids = {path.stem: read_textgrid(path) for path in paths}
+    grids = {name: read_textgrid(path) for name, path in paths.items()}
     pauses = {place: list(_pauses(grids, place)) for place in ("before", "between", "after")}
     spoken_s = sum(phone.duration_s for grid in grids.values() for phone in grid.spoken_phones())
     n_phones = sum(len(grid.spoken_phones()) for grid in grids.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,7 @@ class WordFinder:
     def __init__(self, beam: float, wbeam: float, pbeam: float) -> None:
         self._decoder = _decoder(beam, wbeam, pbeam)
         self._names: dict[tuple[tuple[str, ...], ...], str] = {}
+        self._numbers = itertools.count()  # never given twice: a refused word may stay in the dictionary
         self._spoken: dict[str, tuple[int, tuple[str, ...]]] = {}
 
     def find(self, words: Sequence[_Choices], pcm: bytes, with_phones: bool) -> list[FoundWord]:
@@ -64,7 +66,7 @@ class WordFinder:
         """The private name of a word with these pronunciations, added to the decoder's dictionary at first use."""
         bare = tuple(tuple(map(without_stress, phones)) for phones in choices)
         if bare not in self._names:
-            name = f"w{len(self._names):06d}"
+            name = f"w{next(self._numbers):06d}"
             for number, phones in enumerate(bare):
                 self._add(name if number == 0 else f"{name}({number + 1})", number, phones)
             self._names[bare] = name

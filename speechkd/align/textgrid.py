@@ -51,6 +51,15 @@ def read_textgrid(path: Path) -> Alignment:
     return Alignment(spoken, filled, duration_s).check(str(path))
 
 
+def find_textgrids(folder: Path) -> dict[str, Path]:
+    """The TextGrids in a folder by name, sorted. Raises `DataError` when they are packed into zip archives."""
+    found = {path.stem: path for path in sorted(folder.glob("*.TextGrid"))}
+    if not found and any(folder.glob("*.zip")):
+        todo = "Unpack them: unzip '*.zip'"
+        raise DataError("The TextGrids are packed into archives", where=str(folder), todo=todo)
+    return found
+
+
 def read_tiers(path: Path) -> list[Tier]:
     """All interval tiers of a TextGrid file (point tiers are skipped). Raises `DataError` with file:line."""
     return _Reader(path, _decode(path)).tiers()

@@ -58,44 +58,69 @@ def align(
 ) -> None:
     """Align CORPUS and write one TextGrid per utterance to OUT; exits with 3 when some fail (see failures.jsonl)."""
     console = Console(highlight=False, soft_wrap=True)
+    given_values = {"--given": given, "--mfa-model": mfa_model, "--model": model, "--attention": attention}
     if compare:
         from speechkd.cli.align_report import show_comparison
 
+        others = {"--lexicon": lexicon, "--corpus": corpus, "--language": language if language != "en-us" else None}
+        _refuse_with_compare(given_values | others)
         show_comparison(console, source, out, picture, worst, audio)
         return
     from speechkd.text import make_frontend
 
     _refuse(audio, backend, language)
-    given_values = {"--given": given, "--mfa-model": mfa_model, "--model": model, "--attention": attention}
     options = _options(backend, given_values)
+    _protect(given, out)
     inputs, unread = _read(source, corpus, make_frontend(language, lexicon))
     failures, notes = _align_all(inputs, unread, out, options, jobs)
     total = len(inputs) + len(unread)
     console.print(f"{total - len(failures)} of {total} aligned to {out}", markup=False)
     if notes:
         console.print(f"{len(notes)} with a note: see {out / NOTES}", markup=False)
-    if picture:
+    if failures:
+        console.print(f"{len(failures)} failed: see {out / FAILURES}", markup=False)
+    if picture and len(failures) < total:
         from speechkd.cli.align_report import show_inspection
 
         show_inspection(console, out, picture, worst, {each.id: each.audio_path for each in inputs})
     if failures:
-        console.print(f"{len(failures)} failed: see {out / FAILURES}", markup=False)
         raise typer.Exit(3)
+
+
+def _refuse_with_compare(values: dict[str, Path | str | None]) -> None:
+    """UsageError for what only aligning needs: a comparison would pass it over."""
+    from speechkd.errors import UsageError
+
+    if strangers := [name for name, value in values.items() if value is not None]:
+        raise UsageError(f"{strangers[0]} does not belong to --compare", todo="Leave it out.")
+
+
+def _protect(given: Path | None, out: Path) -> None:
+    """UsageError when the user's own files would be written over."""
+    from speechkd.errors import UsageError
+
+    if given is not None and out.resolve() in (given.resolve(), *given.resolve().parents):
+        todo = "Choose another folder for OUT."
+        raise UsageError(
+            "OUT is where the given alignments lie, which would be written over", where=str(out), todo=todo
+        )
 
 
 def _refuse(audio: Path | None, backend: str, language: str) -> None:
     """UsageError for what does not go together."""
     from speechkd.errors import UsageError
+    from speechkd.text import is_english
 
     if audio is not None:
         raise UsageError("--audio belongs to a comparison", todo="Add --compare.")
-    if backend == "pocketsphinx" and language != "en-us":
-        raise UsageError(f"pocketsphinx hears English only, not {language!r}", todo="Choose --backend mas.")
+    if backend in ("pocketsphinx", "mfa") and not is_english(language):
+        # MFA's models for other languages have their own phones, not espeak-ng's.
+        raise UsageError(f"{backend} hears English only, not {language!r}", todo="Choose --backend mas.")
 
 
 def _options(backend: str, values: dict[str, Path | str | None]) -> AlignOptions:
     """The backend's options from the command line; UsageError for an option of another backend or one missing."""
-    from pydantic import TypeAdapter
+    from pydantic import TypeAdapter, ValidationError
 
     from speechkd.align.options import AlignOptions
     from speechkd.errors import UsageError
@@ -112,7 +137,13 @@ def _options(backend: str, values: dict[str, Path | str | None]) -> AlignOptions
             raise UsageError(f"Backend {backend} needs a folder", todo=f"Add {name} FOLDER.")
         if value is not None:
             chosen[key] = value.absolute() if isinstance(value, Path) else value
-    options: AlignOptions = TypeAdapter(AlignOptions).validate_python(chosen)
+    try:
+        options: AlignOptions = TypeAdapter(AlignOptions).validate_python(chosen)
+        problems = [message for _, message in options.problems()]
+    except ValidationError as error:
+        problems = [each["msg"] for each in error.errors()]
+    if problems:
+        raise UsageError(f"Backend {backend} cannot be used like this", why=problems[0])
     return options
 
 
@@ -145,6 +176,9 @@ def _align_all(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("aligning", total=len(inputs))
         remarks = align_corpus(inputs, out, ready, jobs, lambda: bar.advance(task))
+    for each in unread:
+        if each.id:
+            (out / f"{each.id}.TextGrid").unlink(missing_ok=True)  # of an earlier run
     failures = [*unread, *(each for each in remarks if isinstance(each, Failure))]
     notes = [each for each in remarks if isinstance(each, Note)]
     _write_lines(out / FAILURES, failures)

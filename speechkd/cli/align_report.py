@@ -59,7 +59,7 @@ def show_inspection(console: Console, folder: Path, picture: Path, strangest: in
     from speechkd.align.inspection import inspect_alignments
     from speechkd.align.inspection_picture import draw_inspection
 
-    found = inspect_alignments(folder)
+    found = inspect_alignments(folder, recordings.keys())
     table = _table("silences", "number", "all s", "median s", "95 % s", "longest s")
     places = (("before the words", found.before), ("between words", found.between), ("after the words", found.after))
     for name, pauses in places:

@@ -6,12 +6,13 @@ kills every worker it meets is given up by dask (distributed.scheduler.allowed-f
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import pkgutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from importlib import metadata
 from platform import python_version
 from typing import Any
@@ -99,27 +100,43 @@ class _ThreadCounter:
         """
         if not workers:
             return
-        self._known.update(workers)
-        found = {
-            worker: {"python": text.rpartition(".")[0]} for worker, text in self._on(workers, python_version).items()
-        }
+        answers = self._on(workers, python_version)
+        found = {worker: {"python": text.rpartition(".")[0]} for worker, text in answers.items()}
         for name in COMPARED:
-            for worker, version in self._on(workers, metadata.version, name).items():
-                found[worker][name] = version if isinstance(version, str) else "none"
-        for worker, marker in self._on(workers, pkgutil.get_data, "speechkd", "py.typed").items():
-            if not isinstance(marker, bytes):
+            answers = self._on(list(found), metadata.version, name, means_none=metadata.PackageNotFoundError)
+            found = {worker: {**found[worker], name: answer or "none"} for worker, answer in answers.items()}
+        own_errors = (ImportError, FileNotFoundError)
+        for worker, marker in self._on(
+            list(found), pkgutil.get_data, "speechkd", "py.typed", means_none=own_errors
+        ).items():
+            if marker is None:
                 todo = "Install it for the workers and start them again"
                 raise ResourceError("a dask worker has no speechkd", where=worker, todo=todo)
             refuse_versions(worker, versions(), found[worker])
+            self._known.add(worker)
             if self._threads[worker] > 1:
                 self._log.warning(
                     "dask worker %s has %d threads, which take turns: start it with --nthreads 1 --nworkers N",
                     worker, self._threads[worker],
                 )  # fmt: skip
 
-    def _on(self, workers: list[str], function: Callable[..., Any], *args: str) -> dict[str, Any]:
-        """What a function gives on each of the workers; an error that it raises there is a value, too."""
-        return dict(self._client.run(function, *args, workers=workers, on_error="return"))
+    def _on(
+        self,
+        workers: list[str],
+        function: Callable[..., Any],
+        *args: str,
+        means_none: type[Exception] | tuple[type[Exception], ...] = (),
+    ) -> dict[str, Any]:
+        """What a function gives on each of the workers, None if it raises `means_none` there.
+
+        Workers that end meanwhile give another error or nothing: they are left out, and looked over again later if
+        they are still there.
+        """
+        if not workers:
+            return {}
+        answers = self._client.run(function, *args, workers=workers, on_error="return")
+        answers = {worker: None if isinstance(each, means_none) else each for worker, each in answers.items()}
+        return {worker: each for worker, each in answers.items() if not isinstance(each, BaseException)}
 
 
 _GO_ON = "Run again: finished work is kept"
@@ -144,15 +161,18 @@ class _DaskExecutor:
         return future
 
     def _pass_on(self, task: Any, future: Future[Any]) -> None:
-        """Give a future what became of its task."""
+        """Give a future what became of its task, in every case: nobody else does, and the run waits for it."""
         self._tasks.pop(future, None)
-        if task.status not in ("finished", "error"):  # cancelled, or lost with the scheduler
+        try:
+            error = task.exception() if task.status in ("finished", "error") else CancelledError()
+            value = task.result() if error is None else None
+        except BaseException as raised:  # fetching a result can raise anything; dask's callback thread would swallow it
+            error, value = raised, None
+        if error is None:
+            future.set_result(value)
+        elif isinstance(error, CancelledError | asyncio.CancelledError):  # or lost with the scheduler
             future.cancel()
             future.set_running_or_notify_cancel()
-            return
-        error = task.exception()
-        if error is None:
-            future.set_result(task.result())
         else:
             future.set_exception(_translated(error))
 

@@ -1,7 +1,8 @@
 """Where the work of `ctx.map` is done: this process, a pool of this machine's cores, or a cluster.
 
-`local`, `dask:ADDRESS` (a running dask scheduler), `slurm[:key=value,…]` (jobs through submitit), or anything that
-makes an object with concurrent.futures' `submit`. Results do not depend on the choice.
+`local`, `dask:ADDRESS` (a running dask scheduler), `slurm[:key=value,…]` (jobs through submitit), or a function that
+makes an object with `submit` and `shutdown` as concurrent.futures' executors have them (`pool.Executor`). Results do
+not depend on the choice.
 
 Functions and items travel as the cluster library sends them, which is with pickle: whoever can speak to the scheduler
 can run programs as its workers. Give only the address of a scheduler that you trust; for TLS use `dask:tls://…` with

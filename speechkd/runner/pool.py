@@ -27,7 +27,12 @@ _IDLE_EVERY_S = 5.0
 
 
 class Executor(Protocol):
-    """What runs tasks: concurrent.futures' interface, as dask.distributed and submitit also have it."""
+    """What runs tasks: `submit` and `shutdown` as concurrent.futures' executors have them.
+
+    `submit` must return a concurrent.futures.Future, since tasks are waited for with concurrent.futures.wait. The
+    clients of cluster libraries have futures of their own and fit only behind an adapter, as those of `dask_workers`
+    and `slurm_workers`.
+    """
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Start a task."""

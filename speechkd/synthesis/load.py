@@ -63,10 +63,10 @@ def load_voice(path: Path | str, models: Mapping[str, AcousticBuilder] | None = 
 
 def _frontend_of(manifest: VoiceManifest, folder: Path) -> Frontend:
     """The text front end of the voice's language; English reads the voice's own words, too."""
-    from speechkd.text import make_frontend
+    from speechkd.text import is_english, make_frontend
 
-    lexicon = folder / files.LEXICON_NAME
-    return make_frontend(manifest.language, lexicon if manifest.language == "en-us" else None)
+    lexicon = folder / files.LEXICON_NAME if is_english(manifest.language) else None
+    return make_frontend(manifest.language, lexicon, day_first=manifest.day_first)
 
 
 def _preset_of(manifest: VoiceManifest, folder: Path) -> MelPreset:

@@ -71,6 +71,7 @@ class VoiceManifest(_Part):
     format: Literal[1] = 1
     name: str = Field(min_length=1)
     language: str
+    day_first: bool = False
     sample_rate: int = Field(gt=0)
     mel: MelPart
     acoustic: AcousticPart

@@ -33,6 +33,7 @@ def pack_voice(
     card: str,
     lexicon: Mapping[str, Sequence[str]] | None = None,
     language: str = "en-us",
+    day_first: bool = False,
     source: VoiceSource | None = None,
     acoustic_model: str = "fastspeech2",
 ) -> VoiceManifest:
@@ -56,6 +57,7 @@ def pack_voice(
     manifest = VoiceManifest(
         name=name,
         language=language,
+        day_first=day_first,
         sample_rate=preset.sample_rate,
         mel=files.MelPart(preset=preset.name, shape=shape_of(preset)),
         acoustic=files.AcousticPart(model=acoustic_model, config=_config_of(acoustic)),

@@ -1,7 +1,7 @@
 """Text: normalising, lexicon, letter-to-sound, symbols and sentence splitting. Needs no torch."""
 
 from speechkd.text.espeak_frontend import EspeakFrontend
-from speechkd.text.factory import Frontend, make_frontend, symbols_for
+from speechkd.text.factory import Frontend, is_english, make_frontend, symbols_for
 from speechkd.text.frontend import EnglishFrontend
 from speechkd.text.lexicon import CmuLexicon, UserLexicon, cmu_lexicon, read_lexicon, user_lexicon
 from speechkd.text.normalise import Normalised, normalise_english
@@ -22,6 +22,7 @@ __all__ = [
     "UserLexicon",
     "Word",
     "cmu_lexicon",
+    "is_english",
     "is_pause",
     "is_phone",
     "is_vowel",

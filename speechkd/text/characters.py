@@ -26,7 +26,6 @@ READ_AS = {
 _KEPT = frozenset("$£€¥₹¢°μΩ²³")
 _SUPERSCRIPT = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _DIGIT_OF = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-", strict=True))
-_DROPPED_ASCII = frozenset("*^|~<>{}\\")
 
 
 def read_characters(text: str) -> tuple[str, tuple[str, ...]]:

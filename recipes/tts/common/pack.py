@@ -29,6 +29,7 @@ def run(cfg: Any, ctx: Context) -> None:
         card=card(cfg, scores),
         lexicon=_own_words(cfg.text.lexicon),
         language=cfg.text.language,
+        day_first=cfg.text.day_first,
         source=VoiceSource(
             recipe=cfg.recipe,
             corpus=cfg.corpus.title or cfg.corpus.name,

@@ -45,7 +45,7 @@ def chain(skippable: Sequence[bool]) -> NDArray[np.int32]:
 
 
 def pack_sources(rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:
-    """The rows as one array, filled up with `NONE`; at most 255 states may come before one."""
+    """The rows as one array, filled up with `NONE`; at most 65,534 states may come before one."""
     sources = np.full((len(rows), max(map(len, rows))), NONE, np.int32)
     for row, states in zip(sources, rows, strict=True):
         row[: len(states)] = states
@@ -101,7 +101,7 @@ def _too_short(log_probs: Array) -> DataError:
 def _best_path(log_probs: Array, sources: Array) -> tuple[Array, bool]:
     n_frames, n_states = log_probs.shape
     width = sources.shape[1]
-    came_from = np.zeros((n_frames, n_states), np.uint8)  # 0: the same state, else 1 + place in `sources`
+    came_from = np.zeros((n_frames, n_states), np.uint16)  # 0: the same state, else 1 + place in `sources`
     score = np.full(n_states, _IMPOSSIBLE)
     for state in range(n_states):
         for place in range(width):

@@ -45,7 +45,7 @@ def train_aligner(
 
     `folder` also keeps checkpoints: a run that was stopped goes on from there, a finished one is not repeated, and
     either only for the same options, texts and recordings. One thread trains, whatever `jobs` says, so that the sums
-    and hence the bytes are always the same. Utterances that cannot be used are logged; aligning them will fail too.
+    and hence the bytes are always the same. Utterances that cannot be used are logged and left out.
     Raises `DataError` when none is left.
     """
     inventory = Inventory.of(each.text_tokens for each in utterances)
