@@ -239,7 +239,7 @@ class Scale:
         config.write_text("recipe: tts/fastspeech2\ntrain: {max_steps: 1000}\n", encoding="utf-8")
         start = [sys.executable, "-c", "import sys; from speechkd.cli.main import main; sys.exit(main())", "run"]
         sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-        return [*start, str(config), "--only", stage, "--jobs", str(self.jobs), *sets]
+        return [*start, str(config), "--only", stage, "--force", "--jobs", str(self.jobs), *sets]
 
     def _stage(self, stage: str, n_utterances: int, speech_s: float, command: list[str], run: Path) -> None:
         wall_s, watch = measure(command, self.work / "scale.log")

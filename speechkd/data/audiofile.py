@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from speechkd.audio.io import wav_header_problem
+from speechkd.audio.io import MOST_CHUNKS, wav_header_problem
 from speechkd.data.corpus import READABLE_SUFFIXES, Problem, Severity
 
 #: What soundfile calls the formats that a suffix promises.
@@ -107,7 +107,9 @@ def trailing_fault(path: Path) -> Fault | None:
 def _behind_data(file: BinaryIO, size: int) -> int | None:
     """Where the chunk after "data" starts; None for a file of other order."""
     at = 12
-    while at + 8 <= size:
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > size:
+            return None
         file.seek(at)
         name, length = struct.unpack("<4sI", file.read(8))
         at += 8 + length + length % 2
@@ -118,7 +120,9 @@ def _behind_data(file: BinaryIO, size: int) -> int | None:
 
 def _after_chunks(file: BinaryIO, at: int, size: int) -> int:
     """The end of the last sound chunk from `at` on."""
-    while at + 8 <= size:
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > size:
+            break
         file.seek(at)
         name, length = struct.unpack("<4sI", file.read(8))
         behind = at + 8 + length
