@@ -36,7 +36,8 @@ class WordFinder:
     """One decoder and the pronunciations that were added to it."""
 
     def __init__(self, beam: float, wbeam: float, pbeam: float) -> None:
-        self._decoder = _decoder(beam, wbeam, pbeam)
+        self._beams = (beam, wbeam, pbeam)
+        self._decoder: Any = None
         self._names: dict[tuple[tuple[str, ...], ...], str] = {}
         self._numbers = itertools.count()  # never given twice: a refused word may stay in the dictionary
         self._spoken: dict[str, tuple[int, tuple[str, ...]]] = {}
@@ -47,6 +48,11 @@ class WordFinder:
         pcm: 16-bit little-endian samples at 16 kHz. Raises LookupError when no path fits, ValueError for a phone that
         the model lacks; both say why.
         """
+        # A decoder remembers what it heard: after other recordings it now and then chooses another variant, and the
+        # same recording would be aligned in another way by another worker. So each utterance gets a new one.
+        self._decoder = _decoder(*self._beams)
+        self._names.clear()
+        self._spoken.clear()
         names = [self._name(choices) for choices in words]
         try:
             self._decoder.set_align_text(" ".join(names))
