@@ -118,4 +118,7 @@ def _decoder(beam: float, wbeam: float, pbeam: float) -> Any:
         from pocketsphinx import Decoder
     except ImportError as error:
         raise missing_extra("pocketsphinx", "train", "Alignment") from error
-    return Decoder(samprate=SAMPLE_RATE, lm=None, bestpath=False, loglevel="FATAL", beam=beam, wbeam=wbeam, pbeam=pbeam)
+    # No dictionary: every word brings its own pronunciations, and loading one would take most of the time.
+    return Decoder(
+        samprate=SAMPLE_RATE, lm=None, dict=None, bestpath=False, loglevel="FATAL", beam=beam, wbeam=wbeam, pbeam=pbeam
+    )
