@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,14 +32,10 @@ class FoundWord:
 
 
 class WordFinder:
-    """One decoder and the pronunciations that were added to it."""
+    """Finds the words of one utterance at a time, with beams of one width."""
 
     def __init__(self, beam: float, wbeam: float, pbeam: float) -> None:
         self._beams = (beam, wbeam, pbeam)
-        self._decoder: Any = None
-        self._names: dict[tuple[tuple[str, ...], ...], str] = {}
-        self._numbers = itertools.count()  # never given twice: a refused word may stay in the dictionary
-        self._spoken: dict[str, tuple[int, tuple[str, ...]]] = {}
 
     def find(self, words: Sequence[_Choices], pcm: bytes, with_phones: bool) -> list[FoundWord]:
         """One found word for each of `words`, which are pronunciations to choose from.
@@ -50,9 +45,18 @@ class WordFinder:
         """
         # A decoder remembers what it heard: after other recordings it now and then chooses another variant, and the
         # same recording would be aligned in another way by another worker. So each utterance gets a new one.
-        self._decoder = _decoder(*self._beams)
-        self._names.clear()
-        self._spoken.clear()
+        return _Search(_decoder(*self._beams)).find(words, pcm, with_phones)
+
+
+class _Search:
+    """One new decoder and the pronunciations that were added to it."""
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+        self._names: dict[tuple[tuple[str, ...], ...], str] = {}
+        self._spoken: dict[str, tuple[int, tuple[str, ...]]] = {}
+
+    def find(self, words: Sequence[_Choices], pcm: bytes, with_phones: bool) -> list[FoundWord]:
         names = [self._name(choices) for choices in words]
         try:
             self._decoder.set_align_text(" ".join(names))
@@ -72,7 +76,7 @@ class WordFinder:
         """The private name of a word with these pronunciations, added to the decoder's dictionary at first use."""
         bare = tuple(tuple(map(without_stress, phones)) for phones in choices)
         if bare not in self._names:
-            name = f"w{next(self._numbers):06d}"
+            name = f"w{len(self._names):06d}"
             for number, phones in enumerate(bare):
                 self._add(name if number == 0 else f"{name}({number + 1})", number, phones)
             self._names[bare] = name

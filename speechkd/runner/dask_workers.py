@@ -86,7 +86,7 @@ class _ThreadCounter:
                 self._threads = dict(self._client.nthreads())
                 self._look_over([each for each in self._threads if each not in self._known])
             except (OSError, RuntimeError, TypeError) as error:
-                raise ResourceError("the dask scheduler was lost", why=str(error), todo=_GO_ON) from error
+                raise _lost(error) from error
             if not self._threads and not self._waiting:
                 self._log.warning("the dask cluster has no workers: waiting for them")
             self._waiting = not self._threads
@@ -139,7 +139,8 @@ class _ThreadCounter:
         return {worker: each for worker, each in answers.items() if not isinstance(each, BaseException)}
 
 
-_GO_ON = "Run again: finished work is kept"
+def _lost(error: BaseException) -> ResourceError:
+    return ResourceError("the dask scheduler was lost", why=str(error), todo="Run again: finished work is kept")
 
 
 class _DaskExecutor:
@@ -154,7 +155,7 @@ class _DaskExecutor:
         try:
             task = self._client.submit(function, *args, pure=False, key=f"speechkd-{uuid4().hex}")
         except (OSError, RuntimeError) as error:
-            raise ResourceError("the dask scheduler was lost", why=str(error), todo=_GO_ON) from error
+            raise _lost(error) from error
         future: Future[Any] = Future()
         self._tasks[future] = task
         task.add_done_callback(lambda ended: self._pass_on(ended, future))
@@ -166,6 +167,8 @@ class _DaskExecutor:
         try:
             error = task.exception() if task.status in ("finished", "error") else CancelledError()
             value = task.result() if error is None else None
+        except OSError as raised:  # a task's own errors are values: it is the connection that broke
+            error, value = _lost(raised), None
         except BaseException as raised:  # fetching a result can raise anything; dask's callback thread would swallow it
             error, value = raised, None
         if error is None:
@@ -186,6 +189,8 @@ def _translated(error: BaseException) -> BaseException:
     """What became of a task that has not returned: its own errors come back as values (`remote.Outcome`)."""
     from distributed.scheduler import KilledWorker
 
+    if isinstance(error, ResourceError):
+        return error
     if isinstance(error, KilledWorker):
         return WorkerDied("dask tried it on several workers; most often one runs out of memory", final=True)
     return ResourceError(
