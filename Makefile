@@ -23,7 +23,7 @@ $(DEV_STAMP): setup.py | $(BIN)/python
 
 demo: $(DEMO_STAMP)
 	egs/mini/tts1/run.sh
-	@$(BIN)/python tools/after_demo.py exp/mini/tts1
+	@$(BIN)/python tools/after_demo.py exp/mini/fastspeech2
 
 test: $(DEV_STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests

@@ -54,6 +54,7 @@ DEV = (
         "mypy>=1.14",
         "types-PyYAML",
         "import-linter>=2.1",
+        "transformers>=5,<6",  # an independent FastSpeech 2 and HiFi-GAN to compare with
     ]
 )
 

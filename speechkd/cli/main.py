@@ -31,10 +31,12 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "run": Command("speechkd.cli.run:run", "Run the stages of a recipe, or show their state."),
+    "finetune": Command("speechkd.cli.finetune:finetune", "Teach a voice your recordings."),
     "synthesize": Command("speechkd.cli.synthesize:synthesize", "Speak text with a voice."),
     "voices": Command("speechkd.cli.voices:voices", "List the packed voices at hand."),
     "config": Command("speechkd.cli.config:app", "Show, describe and compare configurations."),
     "data": Command("speechkd.cli.data:app", "Download and validate corpora."),
+    "distill": Command("speechkd.cli.distill:app", "Explain which teacher feeds which term of a loss."),
     "align": Command("speechkd.cli.align:align", "Find when every word and phone of a corpus is said."),
     "doctor": Command("speechkd.cli.doctor:doctor", "Check this machine: versions, devices, optional tools."),
     "new": Command("speechkd.cli.new:new", "Start an experiment on your own recordings."),

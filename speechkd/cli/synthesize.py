@@ -26,6 +26,9 @@ def synthesize(
     speed: Annotated[float, typer.Option(help="Rate of speech, 0.25 to 4.")] = 1.0,
     pitch: Annotated[float, typer.Option(help="Semitones up or down, -12 to 12.")] = 0.0,
     energy: Annotated[float, typer.Option(help="Energy factor, 0.25 to 4.")] = 1.0,
+    speaker: Annotated[
+        str | None, typer.Option(help="Who speaks, in a voice of several: see speechkd voices.", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
     times: Annotated[
         Path | None, typer.Option(help="JSON file for the times of words and phones.", show_default=False)
@@ -45,9 +48,9 @@ def synthesize(
     from speechkd.synthesis.speech import check_audio_path
 
     check_audio_path(output)
-    speaker = load_voice(folder)
+    loaded = load_voice(folder)
     begin = time.perf_counter()
-    speech = speaker.synthesize(words, speed=speed, pitch=pitch, energy=energy, seed=seed)
+    speech = loaded.synthesize(words, speed=speed, pitch=pitch, energy=energy, seed=seed, speaker=speaker)
     elapsed_s = time.perf_counter() - begin
     speech.save(output)
     if times is not None:
@@ -55,7 +58,7 @@ def synthesize(
     console = Console(soft_wrap=True, highlight=False)
     factor = elapsed_s / speech.duration_s
     console.print(
-        f"{output}: {speech.duration_s:.2f} s of audio, voice {speaker.name}, real-time factor {factor:.3f}",
+        f"{output}: {speech.duration_s:.2f} s of audio, voice {loaded.name}, real-time factor {factor:.3f}",
         markup=False,
     )
 

@@ -20,7 +20,7 @@ from speechkd.runner import items as items_format
 from speechkd.runner.executors import Workers
 from speechkd.runner.items import Item, json_line, shard_name, shard_size, write_index, write_shard
 from speechkd.runner.pool import Task, one_thread_here, run_tasks
-from speechkd.runner.publish import as_resource_error, publish_folder, remove, resource_errors
+from speechkd.runner.publish import as_resource_error, link_file, publish_folder, remove, resource_errors
 from speechkd.runner.remote import Outcome, Site, run_at_site
 
 MapFunction = Callable[[str, Any, Any], Item]
@@ -276,24 +276,15 @@ def collect(shards: Sequence[Shard], folder: Path, out: Path) -> MapReport:
         if done := [item_id for item_id in shard.ids if item_id not in failed]:
             index[shard_name(shard.index)] = done
             for suffix in (".safetensors", ".jsonl"):
-                _link(folder / shard_name(shard.index) / f"shard{suffix}", out / f"{shard_name(shard.index)}{suffix}")
+                link_file(
+                    folder / shard_name(shard.index) / f"shard{suffix}", out / f"{shard_name(shard.index)}{suffix}"
+                )
     with resource_errors(out):
         write_index(out, index, errors)
     n_items, n_done = sum(len(shard.items) for shard in shards), sum(len(ids) for ids in index.values())
     if n_items != n_done + len(errors) or len(items_format.ItemStore(out)) != n_done:
         raise StageError(f"{n_items} items went in, {n_done} + {len(errors)} came out", where=str(out))
     return MapReport(n_items, n_done, tuple(ItemError(item_id, errors[item_id]) for item_id in sorted(errors)))
-
-
-def _link(source: Path, target: Path) -> None:
-    """The same file under a second name; a copy where the file system has no hard links."""
-    with resource_errors(target):
-        try:
-            os.link(source, target)
-        except FileExistsError:
-            raise
-        except OSError:
-            shutil.copy2(source, target)
 
 
 def refuse_errors(report: MapReport, max_errors: int, shards: Sequence[Shard], folder: Path, report_path: Path) -> None:

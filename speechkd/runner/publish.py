@@ -98,6 +98,19 @@ def rename(source: Path, target: Path) -> None:
         fsync_folder(source.parent)
 
 
+def link_file(source: Path, target: Path) -> bool:
+    """The same file under a second name; where that cannot be, a copy with its time. Says whether it is a link."""
+    with resource_errors(target):
+        try:
+            os.link(source, target)
+        except (FileExistsError, FileNotFoundError):
+            raise
+        except OSError:
+            shutil.copy2(source, target)
+            return False
+    return True
+
+
 def fsync_tree(folder: Path) -> None:
     """Put every file of a folder, and the folders themselves, on disk."""
     for parent, folders, names in os.walk(folder, topdown=False):

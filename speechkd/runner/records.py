@@ -47,12 +47,17 @@ class OutputRecord:
 
 @dataclass(frozen=True)
 class Record:
-    """A stage that was published: what it depended on, where external files were, and what it made."""
+    """A stage that was published: what it depended on, where external files were, and what it made.
+
+    `seconds`: how long making it took, also where it was taken over from another run; `function`: the importable name
+    of the function that made it (empty: not known).
+    """
 
     plan: Plan
     external_paths: dict[str, str]
     outputs: dict[str, OutputRecord]
     seconds: float
+    function: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,4 +144,5 @@ def _record_from(raw: dict[str, Any]) -> Record:
         )
         for name, output in raw["outputs"].items()
     }
-    return Record(Plan(**raw["plan"]), dict(raw["external_paths"]), outputs, float(raw["seconds"]))
+    seconds, function = float(raw["seconds"]), str(raw.get("function", ""))
+    return Record(Plan(**raw["plan"]), dict(raw["external_paths"]), outputs, seconds, function)

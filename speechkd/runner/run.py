@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from speechkd.config import dump_config
 from speechkd.errors import ResourceError, SpeechkdError, StageError, UsageError
+from speechkd.runner.base import Base, BaseChangedError, Offer, forecast, open_base
 from speechkd.runner.context import Context, new_scratch
 from speechkd.runner.digests import artifact_digest, hash_files
 from speechkd.runner.executors import ExecutorChoice, Workers, check_executor, open_workers
@@ -70,9 +71,11 @@ def run_recipe(recipe: Recipe, cfg: Any, options: RunOptions | None = None, cons
     survey = Survey(recipe, cfg, options.verify)
     survey.look_at_all()
     _refuse_stale_inputs(recipe, selected, survey)
+    base = open_base(survey)
+    if base is not None and base.problem and _work_left(selected, survey):
+        reporter.line(f"nothing is taken over from {base.path}: {base.problem}")
     if options.dry_run or not (options.force or _work_left(selected, survey)):
-        for stage in selected:
-            reporter.line(_announce(survey.statuses[stage.name], options.force, options.dry_run))
+        _announce_all(selected, survey, options, reporter, base)
         return
     with contextlib.ExitStack() as stack:
         _make_run_dir(survey.folder.path)
@@ -86,7 +89,7 @@ def run_recipe(recipe: Recipe, cfg: Any, options: RunOptions | None = None, cons
         log = logging.getLogger("speechkd.runner")
         workers = stack.enter_context(open_workers(options.executor, options.jobs, log))
         for stage in selected:
-            _bring_up_to_date(survey, stage, options, reporter, workers)
+            _bring_up_to_date(survey, stage, options, reporter, workers, base)
 
 
 def _make_run_dir(path: Path) -> None:
@@ -149,6 +152,19 @@ def _announce(status: StageStatus, force: bool, dry_run: bool = False) -> str:
     return f"stage {status.number} {status.name}: {why}{verb}"
 
 
+def _announce_all(
+    selected: list[Stage], survey: Survey, options: RunOptions, reporter: Reporter, base: Base | None
+) -> None:
+    """The state of each stage, and what would be done about it."""
+    offers = forecast(base, survey) if base is not None and not options.force else {}
+    for stage in selected:
+        status, offer = survey.statuses[stage.name], offers.get(stage.name, Offer())
+        if base is not None and offer.record is not None:
+            reporter.line(f"stage {status.number} {status.name}: {status.text}, would be taken over from {base.path}")
+        else:
+            reporter.line(_announce(status, options.force, options.dry_run))
+
+
 def _sweep(run_dir: Path) -> None:
     """Delete the half-written small files of a run that was killed."""
     for pattern in (".config.yaml.*.tmp", ".records/.*.tmp"):
@@ -163,18 +179,23 @@ def _store_config(run_dir: Path, cfg: Any) -> None:
         write_file(path, text)
 
 
-def _bring_up_to_date(survey: Survey, stage: Stage, options: RunOptions, reporter: Reporter, workers: Workers) -> None:
+def _bring_up_to_date(
+    survey: Survey, stage: Stage, options: RunOptions, reporter: Reporter, workers: Workers, base: Base | None
+) -> None:
     status = survey.look_at(stage)
-    reporter.line(_announce(status, options.force))
     if status.fresh and not options.force:
+        reporter.line(_announce(status, options.force))
         if survey.folder.work(stage.name).exists():
             remove(survey.folder.work(stage.name))
         return
     started = time.monotonic()
-    _Execution(survey, stage, options, reporter, workers).run()
+    execution = _Execution(survey, stage, options, reporter, workers)
+    if options.force or base is None or not execution.take_over(base):
+        reporter.line(_announce(status, options.force))
+        execution.run()
+        reporter.line(f"{execution.label}: done in {time.monotonic() - started:.1f} s")
     survey.forget(stage)
     survey.look_at(stage)
-    reporter.line(f"stage {status.number} {stage.name}: done in {time.monotonic() - started:.1f} s")
 
 
 class _Execution:
@@ -188,8 +209,48 @@ class _Execution:
         self.number = survey.recipe.number(stage)
         self.log_path = self.folder.log(self.number, stage.name)
 
+    @property
+    def label(self) -> str:
+        """How lines about the stage begin."""
+        return f"stage {self.number} {self.stage.name}"
+
+    def take_over(self, base: Base) -> bool:
+        """Publish what the base has of this stage as its own; else False, after a line with the reason."""
+        offer = base.offer(self.stage, self.plan)
+        reason = offer.reason if offer.record is None else self._link(base, offer.record)
+        if offer.record is None and not reason:
+            return False
+        self.reporter.line(
+            f"{self.label}: {'not ' if reason else ''}taken over from {base.path}{': ' if reason else ''}{reason}"
+        )
+        return not reason
+
+    def _link(self, base: Base, record: Record) -> str:
+        """Link and publish; returns why not, if the base changes meanwhile."""
+        with self._guarded() as (work, log):
+            try:
+                outputs = base.link(record, work / "out")
+            except BaseChangedError as error:
+                return f"{error} meanwhile"
+            self._publish(work, outputs, record.seconds)
+            log.info("taken over from %s", base.path, extra={"file_only": True})
+        return ""
+
     def run(self) -> None:
         """Execute and publish; on failure leave a marker that says why."""
+        with self._guarded() as (work, log):
+            scratch = new_scratch(self.folder, self.stage, self.plan.fingerprint, keep=not self.options.force)
+            jobs, number = self.options.jobs, self.number
+            context = Context(self.stage, number, self.folder, scratch, jobs, self.reporter, self.workers)
+            started = time.monotonic()
+            with own_threads_inside():
+                self.stage(make_slice(self.survey.cfg, self.stage), context)
+            self._publish(work, self._outputs(context), time.monotonic() - started)
+            log.info("done", extra={"file_only": True})
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[tuple[Path, logging.Logger]]:
+        """The work folder with an empty `out`, and the log. What fails inside leaves a marker that says why."""
         log = logging.getLogger(f"speechkd.stage.{self.stage.name}")
         work = self.folder.work(self.stage.name)
         with resource_errors(work):
@@ -197,7 +258,10 @@ class _Execution:
         with resource_errors(self.log_path), self.reporter.logging_to(self.log_path):
             log.info("started", extra={"file_only": True})
             try:
-                self._work(work)
+                self.folder.write_marker(self.stage.name, Marker("running", self.plan.fingerprint))
+                fresh_folder(work / "out")
+                remove(work / "old")
+                yield work, log
             except KeyboardInterrupt:
                 log.warning("interrupted")
                 self._mark("interrupted")
@@ -209,7 +273,6 @@ class _Execution:
                 if shown is error:
                     raise
                 raise shown from error
-            log.info("done", extra={"file_only": True})
 
     def _mark(self, state: str, message: str = "") -> None:
         one_line = " ".join(message.splitlines())
@@ -230,19 +293,8 @@ class _Execution:
             todo=f"The traceback is in {self.log_path}",
         )
 
-    def _work(self, work: Path) -> None:
-        self.folder.write_marker(self.stage.name, Marker("running", self.plan.fingerprint))
-        fresh_folder(work / "out")
-        remove(work / "old")
-        scratch = new_scratch(self.folder, self.stage, self.plan.fingerprint, keep=not self.options.force)
-        context = Context(self.stage, self.number, self.folder, scratch, self.options.jobs, self.reporter, self.workers)
-        started = time.monotonic()
-        with own_threads_inside():
-            self.stage(make_slice(self.survey.cfg, self.stage), context)
-        self._publish(work, context, time.monotonic() - started)
-
-    def _publish(self, work: Path, context: Context, seconds: float) -> None:
-        """Old record away, artifacts in, new record last."""
+    def _outputs(self, context: Context) -> dict[str, OutputRecord]:
+        """What the stage has written."""
         outputs: dict[str, OutputRecord] = {}
         for output in self.stage.outputs:
             path = context.output_path(output.name)
@@ -250,13 +302,18 @@ class _Execution:
                 raise StageError(f"stage {self.stage.name} did not write its output {output.name}")
             files = hash_files(path)
             outputs[output.name] = OutputRecord(artifact_digest(files), output.volatile, files)
+        return outputs
+
+    def _publish(self, work: Path, outputs: dict[str, OutputRecord], seconds: float) -> None:
+        """Old record away, artifacts in, new record last."""
         self.folder.record_path(self.stage.name).parent.mkdir(exist_ok=True)
         remove(self.folder.record_path(self.stage.name))
         (work / "old").mkdir()
         for name in outputs:
-            publish_folder(context.output_path(name), self.folder.artifact(name), work / "old" / name)
+            publish_folder(work / "out" / name, self.folder.artifact(name), work / "old" / name)
         paths = {path: external_name(get_path(self.survey.cfg, path)) for path in self.stage.external}
-        self.folder.write_record(self.stage.name, Record(self.plan, paths, outputs, round(seconds, 3)))
+        record = Record(self.plan, paths, outputs, round(seconds, 3), self.stage.function_name)
+        self.folder.write_record(self.stage.name, record)
         remove(work)
 
 

@@ -45,6 +45,12 @@ class Stage:
     version: int
     imports: tuple[str, ...] = ()
 
+    @property
+    def function_name(self) -> str:
+        """`module:name` if the function can be imported by it from anywhere, else empty."""
+        module, name = self.function.__module__, self.function.__qualname__
+        return f"{module}:{name}" if name.isidentifier() and module != "__main__" else ""
+
     def __call__(self, cfg: Any, ctx: Context) -> None:
         """Run the function itself, without the runner."""
         self.function(cfg, ctx)
@@ -75,17 +81,24 @@ def stage(
     return wrap
 
 
+def no_base(cfg: Any) -> Path | None:
+    """A recipe whose runs take nothing over."""
+    return None
+
+
 @dataclass(frozen=True)
 class Recipe:
     """An ordered list of stages over one config type. A stage's number is its position, from 1.
 
-    `run_dir(cfg)` names the folder of the run. Raises ValueError if the stages do not fit together.
+    `run_dir(cfg)` names the folder of the run; `base(cfg)` another one, whose finished stages are taken over where they
+    are the same. Raises ValueError if the stages do not fit together.
     """
 
     name: str
     config: type[Config]
     stages: tuple[Stage, ...]
     run_dir: Callable[[Any], Path]
+    base: Callable[[Any], Path | None] = no_base
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", tuple(self.stages))

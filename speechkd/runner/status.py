@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,14 +72,14 @@ class Survey:
         self._damage.pop(stage.name, None)
         self._externals.clear()
 
-    def plan(self, stage: Stage) -> Plan:
-        """What the stage's result depends on now; its inputs must be fresh."""
+    def plan(self, stage: Stage, digests: Mapping[str, str] | None = None) -> Plan:
+        """What the stage's result depends on now; its inputs must be fresh, or their coming `digests` given."""
         return Plan(
             self.recipe.name,
             stage.name,
             stage.version,
             slice_leaves(self.cfg, stage),
-            {name: self._input_digest(name) for name in stage.inputs},
+            {name: (digests or {}).get(name) or self._input_digest(name) for name in stage.inputs},
             {path: self._external(path) for path in stage.external},
         )
 
@@ -119,8 +120,8 @@ class Survey:
             reasons.append(f"recipe {old.recipe} → {self.recipe.name}")
         if old.version != stage.version:
             reasons.append(f"stage version {old.version} → {stage.version}")
-        changes = diff_leaves(old.slice, slice_leaves(self.cfg, stage))
-        reasons.extend(f"{path} {_brief(before)} → {_brief(after)}" for path, before, after in changes)
+        changes = changed_leaves(old.slice, slice_leaves(self.cfg, stage))
+        reasons.extend(f"{path} {brief(before)} → {brief(after)}" for path, before, after in changes)
         reasons.extend(self._external_reasons(stage, record))
         reasons.extend(f"input {name} will be rebuilt" for name in waiting)
         for name in sorted({*old.inputs, *stage.inputs}):
@@ -136,7 +137,7 @@ class Survey:
         reasons = []
         for path in sorted({*stage.external, *record.plan.external}):
             value = get_path(self.cfg, path)
-            if path in stage.external and self._external(path) == record.plan.external.get(path):
+            if path in stage.external and self._external(path) == record.plan.external.get(path, "none"):
                 continue
             before = record.external_paths.get(path, "(none)")
             moved = before != external_name(value)
@@ -149,36 +150,21 @@ class Survey:
             reasons.append("other outputs are declared")
         if stage.name not in self._damage:
             self._damage[stage.name] = [
-                reason for name, output in sorted(record.outputs.items()) for reason in self._damaged(name, output)
+                reason
+                for name, output in sorted(record.outputs.items())
+                for reason in damage(self.folder, name, output, self.verify)
             ]
         return reasons + self._damage[stage.name]
 
-    def _damaged(self, artifact: str, output: OutputRecord) -> list[str]:
-        """What happened to the files of an artifact since they were published."""
-        folder = self.folder.artifact(artifact)
-        if not folder.is_dir():
-            return [f"output {artifact} deleted"]
-        now = list_files(folder)
-        reasons = []
-        for name in sorted({*now, *output.files}):
-            where = f"output {artifact}/{name}"
-            if name not in now:
-                reasons.append(f"{where} deleted")
-            elif name not in output.files:
-                reasons.append(f"{where} added")
-            elif now[name].size != output.files[name].size:
-                reasons.append(f"{where} changed ({output.files[name].size} → {now[name].size} bytes)")
-            elif now[name].mtime_ns != output.files[name].mtime_ns or (
-                self.verify and file_digest(folder / name) != output.files[name].sha256
-            ):
-                reasons.append(f"{where} changed")
-        if len(reasons) > _SHOWN_FILES:
-            left_out = len(reasons) - _SHOWN_FILES
-            return [*reasons[:_SHOWN_FILES], f"and {left_out} more files of {artifact}"]
-        return reasons
+
+def changed_leaves(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The leaves that differ. One that is null is as one that is absent: an option added later, and not used."""
+    before = {path: value for path, value in old.items() if value is not None or path in new}
+    return diff_leaves(before, {path: value for path, value in new.items() if value is not None or path in old})
 
 
-def _brief(text: str) -> str:
+def brief(text: str) -> str:
+    """At most 60 characters of a config value."""
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -187,3 +173,28 @@ def external_name(value: object) -> str:
     if value is None:
         return "(none)"
     return ", ".join(str(each) for each in value) if isinstance(value, (list, tuple)) else str(value)
+
+
+def damage(run: RunFolder, artifact: str, output: OutputRecord, verify: bool = False) -> list[str]:
+    """What happened to the files of an artifact since they were published, by sizes and times; `verify`: by hashes."""
+    folder = run.artifact(artifact)
+    if not folder.is_dir():
+        return [f"output {artifact} deleted"]
+    now = list_files(folder)
+    reasons = []
+    for name in sorted({*now, *output.files}):
+        where = f"output {artifact}/{name}"
+        if name not in now:
+            reasons.append(f"{where} deleted")
+        elif name not in output.files:
+            reasons.append(f"{where} added")
+        elif now[name].size != output.files[name].size:
+            reasons.append(f"{where} changed ({output.files[name].size} → {now[name].size} bytes)")
+        elif now[name].mtime_ns != output.files[name].mtime_ns or (
+            verify and file_digest(folder / name) != output.files[name].sha256
+        ):
+            reasons.append(f"{where} changed")
+    if len(reasons) > _SHOWN_FILES:
+        left_out = len(reasons) - _SHOWN_FILES
+        return [*reasons[:_SHOWN_FILES], f"and {left_out} more files of {artifact}"]
+    return reasons

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from speechkd.errors import ArtifactError, SpeechkdError, missing_extra
 from speechkd.synthesis import manifest as files
-from speechkd.synthesis.manifest import HifiGanPart, VoiceManifest, read_manifest, verify_files
+from speechkd.synthesis.manifest import HifiGanPart, NoVocoderPart, VoiceManifest, read_manifest, verify_files
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,16 +24,6 @@ if TYPE_CHECKING:
 
 # Builds an acoustic model, still without its weights, from the numbers in voice.json.
 AcousticBuilder = Callable[[Mapping[str, Any]], "nn.Module"]
-
-
-def _fastspeech2(config: Mapping[str, Any]) -> nn.Module:
-    from speechkd.models.tts.config import FastSpeech2Config
-    from speechkd.models.tts.fastspeech2 import FastSpeech2
-
-    return FastSpeech2(FastSpeech2Config.model_validate(dict(config)))
-
-
-ACOUSTIC_MODELS: dict[str, AcousticBuilder] = {"fastspeech2": _fastspeech2}
 
 
 def load_voice(path: Path | str, models: Mapping[str, AcousticBuilder] | None = None) -> Voice:
@@ -57,7 +47,7 @@ def load_voice(path: Path | str, models: Mapping[str, AcousticBuilder] | None = 
         frontend = _frontend_of(manifest, folder)
     except (SpeechkdError, ValueError) as error:
         raise ArtifactError("the voice's text files are wrong", where=str(folder), why=str(error)) from error
-    acoustic = _acoustic_of(manifest, folder, {**ACOUSTIC_MODELS, **(models or {})})
+    acoustic = _acoustic_of(manifest, folder, models or {})
     return Voice(manifest, acoustic, _vocoder_of(manifest, folder), symbols, frontend, preset)  # type: ignore[arg-type]
 
 
@@ -85,13 +75,15 @@ def _preset_of(manifest: VoiceManifest, folder: Path) -> MelPreset:
 
 
 def _acoustic_of(manifest: VoiceManifest, folder: Path, models: Mapping[str, AcousticBuilder]) -> nn.Module:
-    kind = manifest.acoustic.model
-    if kind not in models:
-        why = f"known are {', '.join(sorted(models))}"
+    from speechkd.models.tts.load import KINDS, build_model
+
+    kind, config = manifest.acoustic.model, manifest.acoustic.config
+    if kind not in {*KINDS, *models}:
+        why = f"known are {', '.join(sorted({*KINDS, *models}))}"
         raise ArtifactError(f"unknown acoustic model {kind!r}", where=str(folder), why=why, todo="Update speechkd")
     path = folder / files.ACOUSTIC_NAME
     try:
-        model = models[kind](manifest.acoustic.config)
+        model = models[kind](config) if kind in models else build_model(kind, config)
         model.load_state_dict(_weights(path))
     except (ValidationError, RuntimeError) as error:
         why = " ".join(str(error).split())[:300]
@@ -99,12 +91,14 @@ def _acoustic_of(manifest: VoiceManifest, folder: Path, models: Mapping[str, Aco
     return model.eval().requires_grad_(False)
 
 
-def _vocoder_of(manifest: VoiceManifest, folder: Path) -> Vocoder:
+def _vocoder_of(manifest: VoiceManifest, folder: Path) -> Vocoder | None:
     from speechkd.models.vocoder.checkpoint import build_generator
     from speechkd.models.vocoder.griffinlim import GriffinLim
     from speechkd.models.vocoder.load import HifiGanVocoder
 
     part = manifest.vocoder
+    if isinstance(part, NoVocoderPart):
+        return None
     if not isinstance(part, HifiGanPart):
         return GriffinLim(manifest.mel.preset, part.n_iter)
     path = folder / files.VOCODER_NAME

@@ -49,6 +49,12 @@ class HifiGanPart(_Part):
     level_db: float = 0.0
 
 
+class NoVocoderPart(_Part):
+    """A voice whose model makes the samples itself."""
+
+    type: Literal["none"] = "none"
+
+
 class MelPart(_Part):
     """The mel spectrogram between the two models: the preset's name, and its numbers at the time of packing."""
 
@@ -75,7 +81,7 @@ class VoiceManifest(_Part):
     sample_rate: int = Field(gt=0)
     mel: MelPart
     acoustic: AcousticPart
-    vocoder: Annotated[GriffinLimPart | HifiGanPart, Field(discriminator="type")]
+    vocoder: Annotated[GriffinLimPart | HifiGanPart | NoVocoderPart, Field(discriminator="type")]
     source: VoiceSource
     files: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
 

@@ -12,13 +12,14 @@ from torch import nn
 
 from speechkd.audio.mel import MelPreset, mel_preset
 from speechkd.errors import ConfigError, UsageError
+from speechkd.models.tts.interface import makes_samples
 from speechkd.models.vocoder.files import shape_of
 from speechkd.models.vocoder.griffinlim import GriffinLim
 from speechkd.models.vocoder.load import HifiGanVocoder, Vocoder
 from speechkd.runner.digests import file_digest
 from speechkd.synthesis import manifest as files
 from speechkd.synthesis.files import write_text
-from speechkd.synthesis.manifest import GriffinLimPart, HifiGanPart, VoiceManifest, VoiceSource
+from speechkd.synthesis.manifest import GriffinLimPart, HifiGanPart, NoVocoderPart, VoiceManifest, VoiceSource
 from speechkd.text import SymbolTable
 
 
@@ -26,8 +27,8 @@ def pack_voice(
     folder: Path,
     *,
     name: str,
-    acoustic: nn.Module,
-    vocoder: Vocoder,
+    acoustic: Any,
+    vocoder: Vocoder | None,
     symbols: SymbolTable,
     mel_preset_name: str,
     card: str,
@@ -35,13 +36,12 @@ def pack_voice(
     language: str = "en-us",
     day_first: bool = False,
     source: VoiceSource | None = None,
-    acoustic_model: str = "fastspeech2",
 ) -> VoiceManifest:
     """Write a voice into `folder`, which must be empty or absent; voice.json comes last, so half a voice is none.
 
-    `acoustic` is a model whose `config` is a pydantic object with `n_symbols` and `n_mels`; `acoustic_model` is its
-    name in `speechkd.synthesis.load.ACOUSTIC_MODELS`. `lexicon` holds the words that the voice pronounces in its own
-    way. The same arguments give the same bytes. Raises ConfigError where the parts do not fit together.
+    `acoustic` is a `speechkd.models.tts.interface.AcousticModel`; with one that makes samples goes no `vocoder`.
+    `lexicon` holds the words that the voice pronounces in its own way. The same arguments give the same bytes. Raises
+    ConfigError where the parts do not fit together.
     """
     preset = mel_preset(mel_preset_name)
     _check_fit(acoustic, vocoder, len(symbols), preset)
@@ -60,7 +60,7 @@ def pack_voice(
         day_first=day_first,
         sample_rate=preset.sample_rate,
         mel=files.MelPart(preset=preset.name, shape=shape_of(preset)),
-        acoustic=files.AcousticPart(model=acoustic_model, config=_config_of(acoustic)),
+        acoustic=files.AcousticPart(model=acoustic.kind, config=acoustic.config.model_dump(mode="json")),
         vocoder=_vocoder_part(vocoder),
         source=source or VoiceSource(),
         files={path.name: file_digest(path) for path in sorted(folder.iterdir())},
@@ -69,16 +69,19 @@ def pack_voice(
     return manifest
 
 
-def _config_of(acoustic: nn.Module) -> dict[str, Any]:
-    config: dict[str, Any] = acoustic.config.model_dump(mode="json")  # type: ignore[union-attr, operator]
-    return config
-
-
-def _check_fit(acoustic: nn.Module, vocoder: Vocoder, n_symbols: int, preset: MelPreset) -> None:
-    if vocoder.mel_preset_name != preset.name:
+def _check_fit(acoustic: Any, vocoder: Vocoder | None, n_symbols: int, preset: MelPreset) -> None:
+    if makes_samples(acoustic) != (vocoder is None):
+        why = "its model makes samples" if vocoder else f"a {acoustic.kind} model makes mels"
+        raise ConfigError(f"the voice {'has a' if vocoder else 'needs a'} vocoder", why=why)
+    if vocoder is not None and vocoder.mel_preset_name != preset.name:
         why = f"the acoustic model makes {preset.name}, the vocoder reads {vocoder.mel_preset_name}"
         raise ConfigError("the parts of the voice have different mel presets", why=why)
-    for key, expected, owner in (("n_symbols", n_symbols, "symbol table"), ("n_mels", preset.n_mels, "mel preset")):
+    fits = (
+        ("n_symbols", n_symbols, "symbol table"),
+        ("n_mels", preset.n_mels, "mel preset"),
+        ("hop_samples", preset.hop_samples, "mel preset"),
+    )
+    for key, expected, owner in fits:
         found = getattr(acoustic.config, key, expected)
         if found != expected:
             raise ConfigError(
@@ -86,7 +89,9 @@ def _check_fit(acoustic: nn.Module, vocoder: Vocoder, n_symbols: int, preset: Me
             )
 
 
-def _vocoder_part(vocoder: Vocoder) -> GriffinLimPart | HifiGanPart:
+def _vocoder_part(vocoder: Vocoder | None) -> GriffinLimPart | HifiGanPart | NoVocoderPart:
+    if vocoder is None:
+        return NoVocoderPart()
     if isinstance(vocoder, HifiGanVocoder):
         return HifiGanPart(config=vocoder.generator.config, level_db=vocoder.level_db)
     if isinstance(vocoder, GriffinLim):

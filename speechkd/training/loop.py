@@ -1,7 +1,8 @@
 """The training loop of every family: a task supplies batches and losses, the loop supplies everything else.
 
 Steps, not time, end a run; every random draw is seeded from its place in the run. So a run that was killed and
-resumed ends with the same bytes as one that was not.
+resumed ends with the same bytes as one that was not. A task with an opponent (see `opponent.AdversarialTask`) is
+trained as a game of two players: in every step the model learns first, then the opponent from what the model made.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import math
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,7 +31,8 @@ from speechkd.training.checkpoint import (
     write_checkpoint,
 )
 from speechkd.training.device import make_accelerator
-from speechkd.training.options import TrainOptions
+from speechkd.training.opponent import AdversarialTask, Opponent, adamw
+from speechkd.training.options import AdversarialTrainOptions, OpponentOptions, TrainOptions
 from speechkd.training.schedule import learning_rate_factor
 from speechkd.training.seeds import derive_seed
 
@@ -46,8 +48,8 @@ class Task(Protocol):
     def load(self, ids: Sequence[str]) -> Any:
         """The batch of these items, on the CPU, with a method `.to(device)`."""
 
-    def losses(self, model: nn.Module, batch: Any) -> Mapping[str, Tensor]:
-        """Loss terms of a batch, each already weighted; their sum is minimised."""
+    def losses(self, model: nn.Module, batch: Any, step: int) -> Mapping[str, Tensor]:
+        """Loss terms of a batch at a step (from 1), each already weighted; their sum is minimised."""
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
         """Held-out figures; the one called `train.best_by` decides which weights are kept."""
@@ -91,14 +93,8 @@ class _Run:
     def __init__(self, task: Task, options: TrainOptions, work: Path, monitor: Monitor) -> None:
         self.task, self.options, self.work, self.monitor = task, options, work, monitor
         self.accelerator: Accelerator = make_accelerator(options)
-        optimizer = torch.optim.AdamW(
-            task.model.parameters(),
-            lr=options.optimizer.learning_rate,
-            betas=options.optimizer.betas,
-            eps=options.optimizer.eps,
-            weight_decay=options.optimizer.weight_decay,
-        )
-        self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
+        self.model, self.optimizer = self.accelerator.prepare(task.model, adamw(task.model, options.optimizer))
+        self.opponent = _opponent(task, options, self.accelerator)
         self.average = _copy(task.model) if options.ema_decay else None
         self.progress = Progress()
 
@@ -140,12 +136,24 @@ class _Run:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self._update_average()
+        if self.opponent and (opponent_norm := self.opponent.step(factor)) is not None:
+            self._add("opponent_grad_norm", opponent_norm)
         self.monitor.advance(progress.step, total)
 
     def _backward(self, ids: Sequence[str], share: float) -> float:
         batch = self.task.load(ids).to(self.accelerator.device)
-        with self.accelerator.autocast():
-            terms = self.task.losses(self.model, batch)
+        with self.accelerator.autocast(), self.opponent.frozen() if self.opponent else nullcontext():
+            terms = self.task.losses(self.model, batch, self.progress.step)
+        total = self._total(terms, share)
+        self.accelerator.backward(total * share)
+        if self.opponent and (game := self.opponent.terms(batch, self.progress.step)):
+            self.opponent.backward(self._total(game, share) * share)
+        loss = float(total.detach()) * share
+        self._add("loss", loss)
+        return loss
+
+    def _total(self, terms: Mapping[str, Tensor], share: float) -> Tensor:
+        """The sum of loss terms, which are noted for the history. StageError if it is not finite."""
         total = torch.stack([term.float() for term in terms.values()]).sum()
         values = {name: float(term.detach()) for name, term in terms.items()}
         if not torch.isfinite(total):
@@ -155,12 +163,9 @@ class _Run:
                 why=named,
                 todo="Lower train.optimizer.learning_rate, or train with --set train.precision=fp32",
             )
-        self.accelerator.backward(total * share)
         for name, value in values.items():
             self._add(name, value * share)
-        loss = float(total.detach()) * share
-        self._add("loss", loss)
-        return loss
+        return total
 
     def _add(self, name: str, value: float) -> None:
         self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
@@ -206,6 +211,8 @@ class _Run:
 
     def _deciding(self, figures: Mapping[str, float]) -> float:
         name = self.options.best_by
+        if name == "last":
+            return -self.progress.step
         if name not in figures:
             known = ", ".join(sorted(figures))
             raise ConfigError(f"train.best_by is {name!r}, which validation does not measure", todo=f"Known: {known}")
@@ -228,6 +235,8 @@ class _Run:
         tensors = {"model": self._weights(), "optimizer": optimizer_tensors(self.optimizer)}
         if self.average is not None:
             tensors["average"] = self.average
+        if self.opponent:
+            tensors |= self.opponent.tensors()
         if (self.work / "best").is_dir():
             tensors["best"] = self._best_weights()
         write_checkpoint(self.work / f"step-{self.progress.step:08d}", tensors, self.progress)
@@ -249,6 +258,8 @@ class _Run:
         load_optimizer_tensors(self.optimizer, tensors["optimizer"])
         if self.average is not None:
             self.average = {k: v.to(self.accelerator.device) for k, v in tensors["average"].items()}
+        if self.opponent:
+            self.opponent.restore(tensors)
         # The best weights may be newer than this checkpoint: a kill can fall between the two.
         if "best" in tensors:
             write_checkpoint(self.work / "best", {"model": tensors["best"]}, Progress())
@@ -256,6 +267,13 @@ class _Run:
         for row in progress.history:
             self.monitor.row(row)
         self.monitor.advance(progress.step, float("nan"))
+
+
+def _opponent(task: Task, options: TrainOptions, accelerator: Accelerator) -> Opponent | None:
+    if not isinstance(task, AdversarialTask):
+        return None
+    how = options.opponent if isinstance(options, AdversarialTrainOptions) else OpponentOptions()
+    return Opponent(task, how, accelerator)
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

@@ -58,10 +58,25 @@ class TrainOptions(Config):
     valid_every_steps: int = Field(500, ge=1)
     checkpoint_every_steps: int = Field(500, ge=1)
     keep_checkpoints: int = Field(2, ge=1, description="newest checkpoints kept; the best one is kept besides")
-    best_by: str = Field("loss", description="the validation figure that decides which weights are kept")
+    best_by: str = Field(
+        "loss", description="the validation figure that decides which weights are kept; last: the newest are"
+    )
     patience: int = Field(0, ge=0, description="validations without improvement before an early stop; 0 never stops")
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """Schedules that cannot finish."""
         if self.schedule.warmup_steps > self.max_steps:
             yield "schedule.warmup_steps", f"{self.schedule.warmup_steps} is more than max_steps {self.max_steps}"
+
+
+class OpponentOptions(Config):
+    """How the second player of adversarial training learns; its learning rate follows the schedule of the run."""
+
+    optimizer: AdamWOptions = AdamWOptions()
+    clip_norm: float = Field(1.0, gt=0, description="gradients are scaled down to this norm")
+
+
+class AdversarialTrainOptions(TrainOptions):
+    """One training run of two players."""
+
+    opponent: OpponentOptions = OpponentOptions()

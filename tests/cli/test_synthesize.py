@@ -6,20 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import soundfile
 
 from speechkd.cli.main import main
 from speechkd.synthesis import load
-from tests.synthesis.standin import STAND_INS, pack
+from tests.synthesis.standin import STAND_INS, StandIn, StandInConfig, pack
 
 
 @pytest.fixture(autouse=True)
 def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SPEECHKD_VOICE", raising=False)
-    monkeypatch.setattr(load, "ACOUSTIC_MODELS", STAND_INS)
+    monkeypatch.setattr(load, "load_voice", partial(load.load_voice, models=STAND_INS))
     return tmp_path
 
 
@@ -120,3 +121,12 @@ def test_speaking_without_torch_says_what_to_install(workplace, capsys, monkeypa
     monkeypatch.setattr(load, "find_spec", lambda _name: None)
     assert main(["synthesize", "Hello."]) == 6
     assert "pip install 'speechkd[torch]'" in capsys.readouterr().err
+
+
+def test_a_voice_of_several_is_told_who_speaks(workplace):
+    pack(workplace / "both", acoustic=StandIn(StandInConfig(speakers=("ann", "ben"))))
+    for name in ("ann", "ben"):
+        assert main(["synthesize", "Did it?", "--voice", "./both", "--speaker", name, "-o", f"{name}.wav"]) == 0
+    ann, ben = (soundfile.read(f"{name}.wav")[0] for name in ("ann", "ben"))
+    assert len(ann) == len(ben) and (ann != ben).any()
+    assert main(["synthesize", "Did it?", "--voice", "./both", "--speaker", "cat"]) == 2

@@ -265,7 +265,7 @@ def test_e1_each_control_moves_its_own_feature(level: str) -> None:
     model, tokens, lengths = tiny_model(level), torch.tensor([[1, 2, 3, 4, 5]]), torch.tensor([5])
     durations = torch.tensor([[4, 3, 5, 2, 6]])
     plain, louder, higher = (
-        model.infer(tokens, lengths, durations=durations, **controls)
+        model.predict(model.adapt_freely(tokens, lengths, durations=durations, **controls))
         for controls in ({}, {"energy": 2.0}, {"pitch_semitones": 6.0})
     )
     torch.testing.assert_close(louder.pitch.f0_hz, plain.pitch.f0_hz)
@@ -273,7 +273,9 @@ def test_e1_each_control_moves_its_own_feature(level: str) -> None:
     assert not torch.equal(louder.energy.embedded, plain.energy.embedded)
     torch.testing.assert_close(higher.pitch.f0_hz, math.sqrt(2) * plain.pitch.f0_hz)
     torch.testing.assert_close(higher.energy.embedded, plain.energy.embedded)
-    neither = model.infer(tokens, lengths, durations=durations, energy=1.0, pitch_semitones=0.0)
+    neither = model.predict(
+        model.adapt_freely(tokens, lengths, durations=durations, energy=1.0, pitch_semitones=0.0)
+    )
     torch.testing.assert_close(neither.mel, plain.mel)
 
 

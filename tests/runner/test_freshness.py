@@ -60,6 +60,7 @@ def test_every_leaf_makes_stale_exactly_its_stages_and_their_descendants(bench: 
     other.mkdir()
     new_values = {
         "run.dir": None,
+        "run.base": None,
         "corpus.dir": str(other),
         "corpus.limit": "1",
         "align.backend": "x",

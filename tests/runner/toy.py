@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 class RunPart(Config):
     dir: ConfigPath
+    base: ConfigPath | None = None
 
 
 class CorpusPart(Config):
@@ -107,7 +108,9 @@ def results(cfg: Any, ctx: Context) -> None:
     (ctx.output("results") / "RESULTS.md").write_text(f"sum {model['sum']}\n")
 
 
-TOY = Recipe("toy/numbers", ToyConfig, (prepare, align, train, results), lambda cfg: cfg.run.dir)
+TOY = Recipe(
+    "toy/numbers", ToyConfig, (prepare, align, train, results), lambda cfg: cfg.run.dir, lambda cfg: cfg.run.base
+)
 
 
 def main(arguments: list[str]) -> int:

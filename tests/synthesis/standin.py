@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from speechkd.models.tts.interface import CONTROLS, Spoken
 from speechkd.models.vocoder.griffinlim import GriffinLim
 from speechkd.models.vocoder.load import Vocoder
 from speechkd.synthesis import VoiceManifest, VoiceSource, pack_voice
@@ -21,29 +21,35 @@ PRESET = "hifigan_22k"
 class StandInConfig(BaseModel):
     n_symbols: int = len(ENGLISH_SYMBOLS)
     n_mels: int = 80
-
-
-@dataclass
-class Made:
-    mel: Tensor
-    mel_lengths: Tensor
-    durations: Tensor
+    speakers: tuple[str, ...] = ()
+    controls: tuple[str, ...] = CONTROLS
 
 
 class StandIn(nn.Module):
     """A symbol lasts 2 + its number modulo 3 frames at speed 1; word boundaries last none."""
+
+    kind = "standin"
+    takes_durations = True
 
     def __init__(self, config: StandInConfig) -> None:
         super().__init__()
         self.config = config
         self.table = nn.Embedding(config.n_symbols, config.n_mels)
 
-    def infer(self, tokens: Tensor, token_lengths: Tensor, *, speed=1.0, pitch_semitones=0.0, energy=1.0) -> Made:
+    @property
+    def controls(self) -> frozenset[str]:
+        return frozenset(self.config.controls)
+
+    def infer(
+        self, tokens: Tensor, token_lengths: Tensor, *,
+        speakers: Tensor | None = None, durations: Tensor | None = None, speed=1.0, pitch_semitones=0.0, energy=1.0,
+    ) -> Spoken:  # fmt: skip
         frames = torch.round((2 + tokens % 3) * 2 / speed).long()
         frames[tokens == ENGLISH_SYMBOLS.encode(["|"])[0]] = 0
         mel = self.table(tokens[0]).repeat_interleave(frames[0], dim=0)[None] - 5 + pitch_semitones / 12
         mel = mel + torch.tensor(energy).log()
-        return Made(mel, frames.sum(1), frames)
+        mel = mel + (0 if speakers is None else speakers[0])
+        return Spoken(mel, frames.sum(1), frames)
 
 
 STAND_INS = {"standin": lambda config: StandIn(StandInConfig.model_validate(dict(config)))}
@@ -61,6 +67,5 @@ def pack(folder: Path, vocoder: Vocoder | None = None, **changes: Any) -> VoiceM
         "card": "# toy\n",
         "lexicon": {"zyx": ["Z", "IH1", "K", "S"]},
         "source": VoiceSource(recipe="tts/toy", licence="CC0-1.0"),
-        "acoustic_model": "standin",
     }
     return pack_voice(folder, **(arguments | changes))

@@ -280,7 +280,7 @@ def test_fastspeech2_travels_through_a_voice(tmp_path):
     )  # fmt: skip
     torch.manual_seed(2)
     model = FastSpeech2(config).eval()
-    pack(tmp_path / "voice", acoustic=model, acoustic_model="fastspeech2")
+    pack(tmp_path / "voice", acoustic=model)
     voice = load_voice(tmp_path / "voice")
     speech = voice.synthesize("Hello world.")
     tokens = EnglishFrontend().tokens("Hello world.")
@@ -303,3 +303,21 @@ def test_a_voice_reads_dates_as_its_training_did(voice, tmp_path):
     day = load_voice(tmp_path / "day", STAND_INS)
     assert [word.text for word in day.synthesize("03/04/2026").words][:3] == ["april", "third", "twenty"]
     assert [word.text for word in voice.synthesize("03/04/2026").words][:3] == ["march", "fourth", "twenty"]
+
+
+def test_speakers_are_chosen_by_name(tmp_path: Path) -> None:
+    pack(tmp_path / "voice", acoustic=StandIn(StandInConfig(speakers=("ann", "ben"))))
+    voice = load_voice(tmp_path / "voice", STAND_INS)
+    assert voice.speakers == ("ann", "ben")
+    spoken = {name: voice.synthesize("hello", speaker=name).samples for name in (None, "ann", "ben")}
+    assert np.array_equal(spoken[None], spoken["ann"]) and not np.array_equal(spoken["ann"], spoken["ben"])
+    with pytest.raises(UsageError, match="no speaker 'cat'. Known: ann, ben"):
+        voice.synthesize("hello", speaker="cat")
+
+
+def test_a_control_that_the_model_lacks_is_refused_not_ignored(tmp_path: Path) -> None:
+    pack(tmp_path / "voice", acoustic=StandIn(StandInConfig(controls=("speed",))))
+    voice = load_voice(tmp_path / "voice", STAND_INS)
+    assert voice.synthesize("hello", speed=2.0).duration_s < voice.synthesize("hello").duration_s
+    with pytest.raises(UsageError, match="no control of pitch: a standin model controls speed. Leave pitch out"):
+        voice.synthesize("hello", pitch=3.0)

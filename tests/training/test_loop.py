@@ -45,7 +45,7 @@ class ToyTask:
         rows = [torch.randn(4, generator=torch.Generator().manual_seed(int(each[-2:]))) for each in ids]
         return torch.stack(rows)
 
-    def losses(self, model: nn.Module, batch: Tensor) -> Mapping[str, Tensor]:
+    def losses(self, model: nn.Module, batch: Tensor, step: int = 0) -> Mapping[str, Tensor]:
         error = model(batch).squeeze(-1) - batch.sum(dim=1)
         terms = {"fit": error.square().mean(), "size": 0.01 * error.abs().mean()}
         if self.poison_step and len(self.loaded) >= self.poison_step:

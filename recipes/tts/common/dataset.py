@@ -26,7 +26,7 @@ from speechkd.models.tts.config import NetworkConfig
 from speechkd.models.tts.fastspeech2 import Variances
 from speechkd.models.tts.regulator import token_of_frame
 from speechkd.runner import ItemStore
-from speechkd.text import SymbolTable
+from speechkd.text import SymbolTable, is_pause
 
 Array = npt.NDArray[Any]
 
@@ -36,6 +36,7 @@ class Example:
     """One utterance: T tokens, F frames, P = F or T by the level of the feature."""
 
     tokens: Array  # (T,) int64
+    speaker: int
     durations: Array  # (T,) int64
     mel: Array  # (F, n_mels)
     pitch_hz: Array  # (P,)
@@ -52,6 +53,7 @@ class Batch:
     ids: list[str]
     tokens: Tensor
     token_lengths: Tensor
+    speakers: Tensor
     mel: Tensor
     mel_lengths: Tensor
     variances: Variances
@@ -75,12 +77,15 @@ def _moved(value: Any, device: torch.device | str) -> Any:
 class TtsDataset:
     """Examples by utterance id, read from the artifacts `features` and `spoken` (the tokens as said)."""
 
-    def __init__(self, features: Path, tokens: Path, network: NetworkConfig) -> None:
+    def __init__(
+        self, features: Path, tokens: Path, network: NetworkConfig, speakers: Mapping[str, int] | None = None
+    ) -> None:
         self.features = ItemStore(features)
         self.tokens = ItemStore(tokens)
         self.symbols = SymbolTable.from_json(json.loads((tokens / "symbols.json").read_text(encoding="utf-8")))
         self.statistics = Statistics.read(features / "stats.json")
         self.network = network
+        self.speakers = speakers or {}
         self.example = lru_cache(maxsize=4096)(self._example)
 
     def n_frames(self, ids: Sequence[str]) -> dict[str, int]:
@@ -104,6 +109,7 @@ class TtsDataset:
         mean, deviation = self.statistics.log_f0_mean, self.statistics.log_f0_deviation
         return Example(
             tokens=np.asarray(self.symbols.encode(self.tokens.meta(id_)["symbols"]), dtype=np.int64),
+            speaker=self.speakers.get(id_, 0),
             durations=durations,
             mel=arrays["mel"],
             pitch_hz=hz_of_log(token_means(log_hz(filled), durations)) if pitch.level == "phoneme" else filled,
@@ -132,6 +138,7 @@ class TtsDataset:
             ids=list(ids),
             tokens=_pad([e.tokens for e in examples]).long(),
             token_lengths=torch.tensor([len(e.tokens) for e in examples]),
+            speakers=torch.tensor([e.speaker for e in examples]),
             mel=_pad([e.mel for e in examples]),
             mel_lengths=torch.tensor([len(e.mel) for e in examples]),
             variances=Variances(
@@ -176,6 +183,11 @@ def _pad(rows: Sequence[Array]) -> Tensor:
     tensors = [torch.from_numpy(np.ascontiguousarray(row)) for row in rows]
     tensors = [t.float() if t.is_floating_point() else t for t in tensors]
     return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
+
+
+def silent_symbols(symbols: SymbolTable) -> tuple[int, ...]:
+    """The places of the symbols that may last no frame at all: pauses and the start."""
+    return tuple(i for i, symbol in enumerate(symbols.symbols) if is_pause(symbol) or symbol == "^")
 
 
 def spread(values: Tensor, durations: Tensor, n_frames: int) -> Tensor:

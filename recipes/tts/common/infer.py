@@ -17,9 +17,9 @@ from recipes.tts.common.extract import load_speech
 from recipes.tts.common.manifest import Manifest
 from recipes.tts.common.tokenize import frontend
 from speechkd.audio.io import write_audio
-from speechkd.audio.mel import MelPreset, mel_preset
+from speechkd.audio.mel import MelPreset, linear_spectrogram, mel_from_linear, mel_preset
 from speechkd.hub.fetch import fetch_files
-from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction
+from speechkd.models.tts.interface import AcousticModel, Spoken
 from speechkd.models.tts.load import load_model
 from speechkd.models.vocoder.load import Vocoder, load_vocoder
 from speechkd.runner import Context, ItemStore
@@ -35,11 +35,26 @@ T = TypeVar("T")
 class Speaker:
     """The trained model with its vocoder and text front end."""
 
-    model: FastSpeech2
+    model: AcousticModel
     vocoder: Vocoder
     symbols: SymbolTable
     preset: MelPreset
     frontend: Frontend
+
+    def sound(self, spoken: Spoken) -> Tensor:
+        """The samples (1, N) of a spoken utterance: the model's own, or the vocoder's."""
+        return self.vocoder(spoken.mel) if spoken.samples is None else spoken.samples
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A held-out utterance: text, tokens as said, the speaker's number, and its extracted features."""
+
+    id: str
+    text: str
+    symbols: list[str]
+    speaker: int
+    true: dict[str, np.ndarray]
 
 
 def run(cfg: Any, ctx: Context) -> None:
@@ -50,8 +65,8 @@ def run(cfg: Any, ctx: Context) -> None:
     vocoder = load_vocoder(cfg.vocoder, cfg.audio.mel, fetch_files, cfg.audio.vocoder_level_db)
     reader = frontend(cfg.text.language, cfg.text.lexicon, cfg.text.day_first)
     speaker = Speaker(load_model(ctx.input("model")), vocoder, symbols, mel_preset(cfg.audio.mel), reader)
-    out = ctx.output("samples")
-    for system in SYSTEMS:
+    out, numbers = ctx.output("samples"), manifest.speaker_numbers()
+    for system in SYSTEMS if speaker.model.takes_durations else (RECORDING, COPY, PREDICTED):
         (out / system).mkdir()
     held_out = [id_ for id_ in manifest.splits["test"] if id_ in features]
     paths = {each.id: manifest.audio_path(each, cfg.corpus) for each in manifest.utterances}
@@ -64,44 +79,63 @@ def run(cfg: Any, ctx: Context) -> None:
                 load_speech(paths[id_], speaker.preset, cfg.audio.loudness_dbfs),
                 speaker.preset.sample_rate,
             )
-            arrays, row = _speak(speaker, texts[id_], tokens.meta(id_), features.arrays(id_), out, id_)
+            sentence = Sentence(id_, texts[id_], tokens.meta(id_)["symbols"], numbers[id_], features.arrays(id_))
+            arrays, row = _speak(speaker, sentence, out)
             writer.add(id_, arrays, {})
             rows.append({"id": id_} | row)
             bar.advance()
     _write_timing(ctx.output("timing"), rows)
 
 
-def _speak(
-    speaker: Speaker, text: str, tokens: dict[str, Any], true: dict[str, np.ndarray], out: Path, id_: str
-) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Speak one utterance three ways; returns its arrays and how long each part of the plain way took."""
-    ids = torch.tensor([speaker.symbols.encode(tokens["symbols"])])
-    durations = torch.from_numpy(true["durations"].astype(np.int64))[None]
-    lengths = torch.tensor([ids.shape[1]])
-    forced = speaker.model.infer(ids, lengths, durations=durations)
-    text_s, _ = _timed(lambda: speaker.frontend.tokens(text))
-    acoustic_s, free = _timed(lambda: speaker.model.infer(ids, lengths))
-    vocoder_s, samples = _timed(lambda: speaker.vocoder(free.mel))
-    copied = speaker.vocoder(torch.from_numpy(true["mel"])[None])
-    voiced = {COPY: copied, TRUE_DURATIONS: speaker.vocoder(forced.mel), PREDICTED: samples}
+def _speak(speaker: Speaker, sentence: Sentence, out: Path) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Speak one utterance in every way; returns its arrays and how long each part of the plain way took."""
+    model, true = speaker.model, sentence.true
+    ids = torch.tensor([speaker.symbols.encode(sentence.symbols)])
+    lengths, who = torch.tensor([ids.shape[1]]), torch.tensor([sentence.speaker])
+    text_s, _ = _timed(lambda: speaker.frontend.tokens(sentence.text))
+    acoustic_s, free = _timed(lambda: model.infer(ids, lengths, speakers=who))
+    vocoder_s, samples = _timed(lambda: speaker.sound(free))
+    arrays = _true_arrays(true) | _free_arrays(free, samples, speaker.preset)
+    voiced = {COPY: speaker.vocoder(torch.from_numpy(true["mel"])[None]), PREDICTED: samples}
+    if model.takes_durations:
+        durations = torch.from_numpy(true["durations"].astype(np.int64))[None]
+        forced = model.infer(ids, lengths, speakers=who, durations=durations)
+        voiced[TRUE_DURATIONS] = speaker.sound(forced)
+        arrays |= _forced_arrays(forced, voiced[TRUE_DURATIONS], speaker.preset)
     for system, audio in voiced.items():
-        write_audio(out / system / f"{id_}.wav", audio[0].numpy(), speaker.preset.sample_rate)
+        write_audio(out / system / f"{sentence.id}.wav", audio[0].numpy(), speaker.preset.sample_rate)
     audio_s = samples.shape[1] / speaker.preset.sample_rate
-    row = {"audio_s": audio_s, "text_s": text_s, "acoustic_s": acoustic_s, "vocoder_s": vocoder_s}
-    return _arrays(true, forced, free), row
+    return arrays, {"audio_s": audio_s, "text_s": text_s, "acoustic_s": acoustic_s, "vocoder_s": vocoder_s}
 
 
-def _arrays(true: dict[str, np.ndarray], forced: Prediction, free: Prediction) -> dict[str, np.ndarray]:
+def _true_arrays(true: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {
         "mel_recording": true["mel"],
         "f0_hz_recording": true["f0_hz"],
         "durations_recording": true["durations"],
-        "mel_true_durations": _numpy(forced.mel),
-        "f0_hz_true_durations": _numpy(forced.pitch.f0_hz),
-        "mel_predicted": _numpy(free.mel),
-        "durations_predicted": _numpy(free.durations).astype(np.int32),
-        "log_durations_predicted": _numpy(free.log_durations),
     }
+
+
+def _forced_arrays(forced: Spoken, samples: Tensor, preset: MelPreset) -> dict[str, np.ndarray]:
+    arrays = {"mel_true_durations": _numpy(_mel(forced, samples, preset))}
+    return arrays if forced.f0_hz is None else arrays | {"f0_hz_true_durations": _numpy(forced.f0_hz)}
+
+
+def _free_arrays(free: Spoken, samples: Tensor, preset: MelPreset) -> dict[str, np.ndarray]:
+    arrays = {
+        "mel_predicted": _numpy(_mel(free, samples, preset)),
+        "durations_predicted": _numpy(free.durations).astype(np.int32),
+    }
+    if free.log_durations is not None:
+        arrays["log_durations_predicted"] = _numpy(free.log_durations)
+    return arrays
+
+
+def _mel(spoken: Spoken, samples: Tensor, preset: MelPreset) -> Tensor:
+    """The mel that was made, or that of the samples where a model makes those itself: (1, F, n_mels)."""
+    if spoken.samples is None:
+        return spoken.mel
+    return mel_from_linear(linear_spectrogram(samples, preset), preset)
 
 
 def _numpy(batch: Tensor) -> np.ndarray:

@@ -20,6 +20,9 @@ class RunSection(Config):
 
     dir: ConfigPath = Field(description="folder of the run; created if absent")
     max_errors: int = Field(0, ge=0, description="utterances that may fail in a stage before the stage fails")
+    base: ConfigPath | None = Field(
+        None, description="another run's folder: stages that it has finished with the same inputs are taken over"
+    )
 
 
 class CorpusSection(Config):
@@ -132,6 +135,7 @@ class ResultsSection(Config):
 
     table: ConfigPath | None = Field(None, description="a RESULTS.md to keep a row in")
     label: str = Field("run", description="what this row is, in a few words")
+    conf: str = Field("fastspeech2", description="this configuration's name for run.sh, shown in the table")
     references: tuple[Reference, ...] = Field((), description="rows to compare with, told apart as given")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from speechkd.hub.fetch import fetch_files
+from speechkd.models.tts.interface import makes_samples
 from speechkd.models.tts.load import load_model
 from speechkd.models.vocoder.load import load_vocoder
 from speechkd.runner import Context
@@ -19,14 +20,21 @@ def run(cfg: Any, ctx: Context) -> None:
     """Write `voice`: a folder for `speechkd synthesize --voice` and `speechkd.load_voice`."""
     scores = json.loads((ctx.input("scores") / "scores.json").read_text(encoding="utf-8"))
     symbols = SymbolTable.from_json(json.loads((ctx.input("tokens") / "symbols.json").read_text(encoding="utf-8")))
+    model = load_model(ctx.input("model"))
+    vocoder = (
+        None
+        if makes_samples(model)
+        else load_vocoder(cfg.vocoder, cfg.audio.mel, fetch_files, cfg.audio.vocoder_level_db)
+    )
+    vocoder_name = cfg.vocoder.type if vocoder else "none"
     pack_voice(
         ctx.output("voice"),
         name=cfg.pack.name,
-        acoustic=load_model(ctx.input("model")),
-        vocoder=load_vocoder(cfg.vocoder, cfg.audio.mel, fetch_files, cfg.audio.vocoder_level_db),
+        acoustic=model,
+        vocoder=vocoder,
         symbols=symbols,
         mel_preset_name=cfg.audio.mel,
-        card=card(cfg, scores),
+        card=card(cfg, scores, vocoder_name),
         lexicon=_own_words(cfg.text.lexicon),
         language=cfg.text.language,
         day_first=cfg.text.day_first,
@@ -34,7 +42,7 @@ def run(cfg: Any, ctx: Context) -> None:
             recipe=cfg.recipe,
             corpus=cfg.corpus.title or cfg.corpus.name,
             licence=cfg.corpus.licence,
-            vocoder=cfg.vocoder.type,
+            vocoder=vocoder_name,
         ),
     )
 
@@ -46,7 +54,7 @@ def _own_words(path: Path | None) -> dict[str, tuple[str, ...]]:
     return {word: lexicon.variants(word)[0] for word in lexicon.words()}
 
 
-def card(cfg: Any, scores: dict[str, Any]) -> str:
+def card(cfg: Any, scores: dict[str, Any], vocoder: str) -> str:
     """The voice's card: what it was made from, under which licence, how near it comes."""
     predicted = scores["predicted"]
     return f"""# {cfg.pack.name}
@@ -57,7 +65,7 @@ def card(cfg: Any, scores: dict[str, Any]) -> str:
 | recordings | {cfg.corpus.title or cfg.corpus.name} |
 | speaker | {cfg.corpus.speaker or "not stated"} |
 | licence of the recordings | {cfg.corpus.licence or "not stated"} |
-| vocoder | {cfg.vocoder.type} |
+| vocoder | {vocoder} |
 | MCD-DTW | {predicted["mcd_dtw_db"]:.2f} dB over {scores["utterances"]} held-out sentences |
 | duration error | {predicted["duration_mae_ms"]:.1f} ms per phone |
 

@@ -60,20 +60,15 @@ def _spread(ids: tuple[str, ...], count: int) -> list[str]:
 
 
 def _draw(path: Path, arrays: dict[str, np.ndarray], tokens: dict[str, Any], preset: MelPreset) -> None:
-    mels = {
-        TITLES[RECORDING]: arrays["mel_recording"],
-        TITLES[TRUE_DURATIONS]: arrays["mel_true_durations"],
-        TITLES[PREDICTED]: arrays["mel_predicted"],
-    }
+    shown = [system for system in (RECORDING, TRUE_DURATIONS, PREDICTED) if f"mel_{system}" in arrays]
+    mels = {TITLES[system]: arrays[f"mel_{system}"] for system in shown}
     true = arrays["durations_recording"]
+    durations = {RECORDING: true, TRUE_DURATIONS: true, PREDICTED: arrays["durations_predicted"]}
     f0 = {TITLES[RECORDING]: arrays["f0_hz_recording"]}
-    predicted = arrays["f0_hz_true_durations"]
-    f0[TITLES[TRUE_DURATIONS]] = predicted if len(predicted) == true.sum() else np.repeat(predicted, true)
-    phones = {
-        TITLES[RECORDING]: _starts(tokens["symbols"], true, preset.hop_s),
-        TITLES[TRUE_DURATIONS]: _starts(tokens["symbols"], true, preset.hop_s),
-        TITLES[PREDICTED]: _starts(tokens["symbols"], arrays["durations_predicted"], preset.hop_s),
-    }
+    if "f0_hz_true_durations" in arrays:
+        predicted = arrays["f0_hz_true_durations"]
+        f0[TITLES[TRUE_DURATIONS]] = predicted if len(predicted) == true.sum() else np.repeat(predicted, true)
+    phones = {TITLES[system]: _starts(tokens["symbols"], durations[system], preset.hop_s) for system in shown}
     plot_mels(path, mels, f0, phones, preset.hop_s)
 
 
@@ -102,6 +97,7 @@ def _utterance(id_: str, text: str, score: dict[str, Any], samples: str, picture
         f"<figure><figcaption>{TITLES[system]}{_figure(score.get(system))}</figcaption>"
         f'<audio controls preload="none" src="{escape(samples)}/{system}/{escape(id_)}.wav"></audio></figure>'
         for system in SYSTEMS
+        if system == RECORDING or system in score
     )
     heard = score.get("heard", {}).get(PREDICTED)
     recognised = f'<div class="id">the recogniser heard: {escape(heard)}</div>' if heard is not None else ""

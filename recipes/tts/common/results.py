@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ METRICS = (
     ("mel_l1", "mel L1", "{:.3f}"),
     ("word_error_rate", "word errors", "{:.1%}"),
 )
-VOCODERS = {"griffinlim": "Griffin-Lim", "hifigan": "HiFi-GAN"}
+VOCODERS = {"griffinlim": "Griffin-Lim", "hifigan": "HiFi-GAN", "none": "no vocoder"}
 # The sections that a result depends on; where things lie is not among them.
-DIGESTED = ("split", "text", "audio", "align", "features", "model", "augment", "train", "score")
+DIGESTED = ("split", "text", "audio", "align", "features", "model", "train", "score")
 NAMES = {
     RECORDING: "the recordings themselves",
     COPY: "copy synthesis (vocoder on true mels)",
@@ -38,10 +39,13 @@ NAMES = {
 }
 
 
-def run(cfg: Any, ctx: Context) -> None:
-    """Write `results`: report.html with its pictures, RESULTS.md; and the table named by results.table."""
+def run(cfg: Any, ctx: Context, sections: Sequence[str] = ()) -> None:
+    """Write `results`: report.html with its pictures, RESULTS.md; and the table named by results.table.
+
+    sections: those of the recipe's own that the results depend on.
+    """
     out = ctx.output("results")
-    section = results_section(cfg, ctx)
+    section = results_section(cfg, ctx, sections)
     title = cfg.corpus.title or cfg.corpus.name
     table = cfg.results.table
     old = table.read_text(encoding="utf-8") if table is not None and table.is_file() else ""
@@ -54,7 +58,7 @@ def run(cfg: Any, ctx: Context) -> None:
     ctx.log.info("voice: %s", ctx.folder.artifact("voice"))
 
 
-def results_section(cfg: Any, ctx: Context) -> Section:
+def results_section(cfg: Any, ctx: Context, sections: Sequence[str] = ()) -> Section:
     """This run's row and the facts behind it."""
     scores = _json(ctx.input("scores") / "scores.json")
     timing = _json(ctx.input("timing") / "timing.json")
@@ -63,16 +67,17 @@ def results_section(cfg: Any, ctx: Context) -> Section:
         [f"given, not measured here: {each.label} ({each.budget})", *_cells(each.model_dump())]
         for each in cfg.results.references
     ]
-    label = f"{cfg.results.label}, {VOCODERS[cfg.vocoder.type]}"
+    vocoder = _json(ctx.input("voice") / "voice.json")["vocoder"]["type"]
+    label = f"{cfg.results.label}, {VOCODERS[vocoder]}"
     header = [f"{scores['utterances']} held-out utterances", *(title for _, title, _ in METRICS)]
-    return Section(label, header, rows + references, _facts(cfg, ctx, timing))
+    return Section(label, header, rows + references, _facts(cfg, ctx, timing, sections))
 
 
 def _cells(values: dict[str, Any]) -> list[str]:
     return [form.format(values[key]) if values.get(key) is not None else "" for key, _, form in METRICS]
 
 
-def _facts(cfg: Any, ctx: Context, timing: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(cfg: Any, ctx: Context, timing: dict[str, Any], sections: Sequence[str]) -> list[tuple[str, str]]:
     splits = _json(ctx.input("manifest") / "splits.json")
     report = _json(ctx.input("manifest") / "report.json")
     factor = timing["real_time_factor"]
@@ -92,19 +97,20 @@ def _facts(cfg: Any, ctx: Context, timing: dict[str, Any]) -> list[tuple[str, st
         ("real-time factor", f"{parts}, sum {sum(factor.values()):.4f} ({timing['threads']} threads; below 1 is "
                              "faster than speech)"),
         ("seed", str(cfg.train.seed)),
-        ("config digest", digest({name: jsonable(getattr(cfg, name)) for name in DIGESTED})[:16]),
+        ("config digest", digest({name: jsonable(getattr(cfg, name)) for name in sorted({*DIGESTED, *sections})})[:16]),
         ("data digest", ctx.record("extract").outputs["features"].digest[:16]),
     ]  # fmt: skip
 
 
 def command(cfg: Any) -> str:
     """How to run this again, from the root of the repository."""
-    where = Path(f"egs/{cfg.corpus.name}/tts1/run.sh")
+    name = cfg.results.conf
+    where = f"egs/{cfg.corpus.name}/tts1/run.sh" + ("" if name == "fastspeech2" else f" {name}")
     settings = ["--set corpus.dir=CORPUS"] if cfg.corpus.dir is not None else []
     if cfg.vocoder.type == "hifigan":
         source = cfg.vocoder.path.name if cfg.vocoder.path else f"{cfg.vocoder.hub}@{cfg.vocoder.revision}"
         settings.append(f"--set vocoder.path={source}")
-    return " ".join([str(where), *settings])
+    return " ".join([where, *settings])
 
 
 def _json(path: Path) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recipes.tts.common.infer import COPY, PREDICTED, RECORDING, SYSTEMS, TRUE_DURATIONS
+from recipes.tts.common.infer import PREDICTED, RECORDING, SYSTEMS, TRUE_DURATIONS
 from speechkd.audio.io import read_audio
 from speechkd.audio.presets import mel_preset
 from speechkd.metrics.dtw import euclidean_cost, warping_path
@@ -36,24 +36,33 @@ def _score(id_: str, tokens: Mapping[str, Any], common: tuple[Path, float, bool]
     samples, hop_s, recognise = common
     recording = samples / RECORDING / f"{id_}.wav"
     row: Row = {"text": " ".join(word["text"] for word in tokens["words"])}
-    for system in (COPY, TRUE_DURATIONS, PREDICTED):
+    for system in systems(samples)[1:]:
         row[system] = vars(speech_distance(recording, samples / system / f"{id_}.wav"))
         if not np.isfinite(row[system]["f0_rmse_cents"]):
             row[system]["f0_rmse_cents"] = None
     arrays = ItemStore(samples).arrays(id_)
-    row[TRUE_DURATIONS]["mel_l1"] = mel_l1(arrays["mel_recording"], arrays["mel_true_durations"])
+    if TRUE_DURATIONS in row:
+        row[TRUE_DURATIONS]["mel_l1"] = mel_l1(arrays["mel_recording"], arrays["mel_true_durations"])
     row[PREDICTED]["mel_l1"] = _mel_l1_dtw(arrays["mel_recording"], arrays["mel_predicted"])
     row[PREDICTED] |= _duration_errors(tokens, arrays, hop_s)
     if recognise:
-        row["heard"] = {system: _hear(samples / system / f"{id_}.wav") for system in SYSTEMS}
+        row["heard"] = {system: _hear(samples / system / f"{id_}.wav") for system in systems(samples)}
     return Item(meta=row)
+
+
+def systems(samples: Path) -> list[str]:
+    """What was spoken, the recordings first: a model that takes no durations does not speak with the true ones."""
+    return [system for system in SYSTEMS if (samples / system).is_dir()]
 
 
 def _duration_errors(tokens: Mapping[str, Any], arrays: Mapping[str, np.ndarray], hop_s: float) -> Row:
     """Phones and pauses apart: a pause is zero most of the time and seconds at other times."""
     phone = np.asarray(tokens["word_index"]) >= 0
     true = arrays["durations_recording"]
-    frames = np.maximum(np.exp(arrays["log_durations_predicted"].astype(np.float64)) - 1.0, 0.0)
+    if "log_durations_predicted" in arrays:
+        frames = np.maximum(np.exp(arrays["log_durations_predicted"].astype(np.float64)) - 1.0, 0.0)
+    else:
+        frames = arrays["durations_predicted"].astype(np.float64)
     return {
         "duration_mae_ms": duration_mae_ms(true[phone], frames[phone], hop_s),
         "pause_mae_ms": duration_mae_ms(true[~phone], frames[~phone], hop_s),
@@ -80,12 +89,13 @@ def _hear(path: Path) -> str:
 def summarise(rows: list[Row]) -> Row:
     """Means over utterances per system; word errors are pooled over all words."""
     summary: Row = {"utterances": len(rows)}
-    for system in (COPY, TRUE_DURATIONS, PREDICTED):
+    spoken = [system for system in SYSTEMS if system in rows[0]]
+    for system in spoken:
         measured = {name for row in rows for name in row[system]}
         summary[system] = {name: _mean([row[system][name] for row in rows]) for name in sorted(measured)}
     if "heard" in rows[0]:
         texts = [row["text"] for row in rows]
-        for system in SYSTEMS:
+        for system in rows[0]["heard"]:
             heard = [row["heard"][system] for row in rows]
             summary.setdefault(system, {})["word_error_rate"] = word_error_rate(texts, heard)
     return summary

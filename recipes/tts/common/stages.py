@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from speechkd.runner import Context, Output, stage
+from speechkd.runner import Context, Output, Stage, stage
 
 
 @stage(outputs=("manifest",), uses=("corpus.name", "corpus.options", "corpus.limit", "split"), external=("corpus.dir",))
@@ -98,29 +98,21 @@ def pack(cfg: Any, ctx: Context) -> None:
     run(cfg, ctx)
 
 
-@stage(
-    inputs=("manifest", "spoken", "alignment", "features", "model", "samples", "timing", "scores", "voice"),
-    outputs=(Output("results", volatile=True),),
-    uses=(
-        *(
-            "recipe",
-            "corpus",
-            "split",
-            "text",
-            "audio",
-            "align",
-            "features",
-            "model",
-            "augment",
-            "train",
-            "vocoder",
-            "score",
-        ),
-        "results",
-    ),
-)
-def results(cfg: Any, ctx: Context) -> None:
-    """Write the results row and the HTML report."""
-    from recipes.tts.common.results import run
+_SHARED = ("recipe", "corpus", "split", "text", "audio", "align", "features", "model", "train", "vocoder", "score")
 
-    run(cfg, ctx)
+
+def results_stage(*sections: str) -> Stage:
+    """The last stage; `sections` are those of the recipe's own that its results depend on."""
+
+    @stage(
+        inputs=("manifest", "spoken", "alignment", "features", "model", "samples", "timing", "scores", "voice"),
+        outputs=(Output("results", volatile=True),),
+        uses=(*_SHARED, *sections, "results"),
+    )
+    def results(cfg: Any, ctx: Context) -> None:
+        """Write the results row and the HTML report."""
+        from recipes.tts.common.results import run
+
+        run(cfg, ctx, sections)
+
+    return results

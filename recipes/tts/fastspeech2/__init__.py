@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recipes.tts.common.stages import align, extract, infer, pack, prepare, results, score, tokenize
+from recipes.tts.common.stages import align, extract, infer, pack, prepare, results_stage, score, tokenize
 from recipes.tts.fastspeech2.config import FastSpeech2Recipe
 from speechkd.runner import Context, Recipe, stage
 
@@ -12,7 +12,8 @@ from speechkd.runner import Context, Recipe, stage
 @stage(
     inputs=("manifest", "spoken", "features"),
     outputs=("model",),
-    uses=("model", "augment", "loading", "train"),
+    uses=("model", "augment", "loading", "init", "train"),
+    external=("init.voice",),
     version=2,
 )
 def train(cfg: Any, ctx: Context) -> None:
@@ -25,6 +26,7 @@ def train(cfg: Any, ctx: Context) -> None:
 RECIPE = Recipe(
     name="tts/fastspeech2",
     config=FastSpeech2Recipe,
-    stages=(prepare, tokenize, align, extract, train, infer, score, pack, results),
+    stages=(prepare, tokenize, align, extract, train, infer, score, pack, results_stage("augment")),
     run_dir=lambda cfg: cfg.run.dir,
+    base=lambda cfg: cfg.run.base,
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import Field
 
+from recipes.tts.common.init import InitSection, init_problems
 from recipes.tts.common.options import TtsConfig
 from speechkd.config import Config
 from speechkd.models.tts.config import NetworkConfig
@@ -30,4 +33,10 @@ class FastSpeech2Recipe(TtsConfig):
     model: NetworkConfig = NetworkConfig()
     augment: AugmentSection = AugmentSection()
     loading: LoadingSection = LoadingSection()
+    init: InitSection | None = Field(None, description="fine-tuning: the voice that training starts from")
     train: TrainOptions
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A voice that training cannot start from."""
+        yield from TtsConfig.problems(self)  # not super(): what is looked at may be a stand-in with a part of the keys
+        yield from init_problems(self.init, "fastspeech2", self.audio.mel)

@@ -14,6 +14,7 @@ from speechkd.features.logarithm import log_hz
 from speechkd.features.statistics import Statistics
 from speechkd.losses.masked import masked_bce, masked_l1, masked_mse
 from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction
+from speechkd.models.tts.variance import PitchPrediction
 from speechkd.training.seeds import derive_seed
 
 VALID_BATCH_FRAMES = 12000
@@ -55,9 +56,9 @@ class FastSpeech2Task:
         draw = random.Random(derive_seed(seed, epoch=epoch, purpose=f"crop {id_}"))
         return self.dataset.stretch(id_, draw) if draw.random() < self.crop else self.dataset.example(id_)
 
-    def losses(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+    def losses(self, model: nn.Module, batch: Batch, step: int = 0) -> Mapping[str, Tensor]:
         """The five terms; their sum is the loss."""
-        prediction: Prediction = model(batch.tokens, batch.token_lengths, batch.variances)
+        prediction: Prediction = model(batch.tokens, batch.token_lengths, batch.variances, batch.speakers)
         return fastspeech2_losses(prediction, batch, self.dataset.statistics)
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
@@ -73,7 +74,8 @@ class FastSpeech2Task:
 
 def fastspeech2_losses(prediction: Prediction, batch: Batch, statistics: Statistics) -> dict[str, Tensor]:
     """mel: L1. duration: MSE of log(d + 1). pitch: MSE (of the wavelet transform and its mean and deviation, or of
-    normalised log F0) with cross-entropy of voicing. energy: MSE of normalised energy.
+    normalised log F0) with cross-entropy of voicing. energy: MSE of normalised energy. Without pitch or energy in the
+    model, there is no such term.
     """
     tokens, frames = token_mask(batch), frame_mask(batch)
     log_durations = torch.log(batch.variances.durations.float() + 1.0)
@@ -83,15 +85,17 @@ def fastspeech2_losses(prediction: Prediction, batch: Batch, statistics: Statist
     }
     # Positions of a feature: frames, or tokens that have frames.
     spoken = tokens & (batch.variances.durations > 0)
-    losses["pitch"] = _pitch_loss(prediction, batch, statistics, frames, spoken)
-    energy = (batch.variances.energy - statistics.energy_mean) / statistics.energy_deviation
-    places = frames if energy.shape[1] == frames.shape[1] else spoken
-    losses["energy"] = masked_mse(prediction.energy.values, energy, places)
+    if prediction.pitch is not None:
+        losses["pitch"] = _pitch_loss(prediction.pitch, batch, statistics, frames, spoken)
+    if prediction.energy is not None:
+        energy = (batch.variances.energy - statistics.energy_mean) / statistics.energy_deviation
+        places = frames if energy.shape[1] == frames.shape[1] else spoken
+        losses["energy"] = masked_mse(prediction.energy.values, energy, places)
     return losses
 
 
-def _pitch_loss(prediction: Prediction, batch: Batch, statistics: Statistics, frames: Tensor, spoken: Tensor) -> Tensor:
-    pitch, variances = prediction.pitch, batch.variances
+def _pitch_loss(pitch: PitchPrediction, batch: Batch, statistics: Statistics, frames: Tensor, spoken: Tensor) -> Tensor:
+    variances = batch.variances
     if batch.wavelet is not None and pitch.statistics is not None:
         loss = masked_mse(pitch.values, batch.wavelet, frames)
         loss = loss + (pitch.statistics - batch.pitch_statistics).square().mean(dim=0).sum()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from recipes.tts.common.dataset import TtsDataset
+from recipes.tts.common.dataset import TtsDataset, silent_symbols
+from recipes.tts.common.init import open_start
 from recipes.tts.common.manifest import Manifest
 from recipes.tts.common.monitor import StageMonitor
 from recipes.tts.fastspeech2.task import FastSpeech2Task
@@ -15,19 +17,23 @@ from speechkd.models.tts.config import FastSpeech2Config, NetworkConfig, Varianc
 from speechkd.models.tts.fastspeech2 import FastSpeech2
 from speechkd.models.tts.load import save_model
 from speechkd.runner import Context
-from speechkd.text import SymbolTable, is_pause
+from speechkd.text import SymbolTable
 from speechkd.training.loop import fit
 from speechkd.training.seeds import derive_seed
 
 
 def run(cfg: Any, ctx: Context) -> None:
-    """Write `model`: model.json, model.safetensors (best validation loss), history.jsonl."""
-    dataset = TtsDataset(ctx.input("features"), ctx.input("spoken"), cfg.model)
-    splits = Manifest.read(ctx.input("manifest")).splits
+    """Write `model`: model.json, model.safetensors (best validation loss), history.jsonl; fine-tuned: transfer.json."""
+    manifest = Manifest.read(ctx.input("manifest"))
+    dataset = TtsDataset(ctx.input("features"), ctx.input("spoken"), cfg.model, manifest.speaker_numbers())
+    if start := open_start(cfg.init):
+        dataset.statistics = start.statistics(dataset.statistics)
+    splits = manifest.splits
     available = set(dataset.features.ids)
     train, valid = ([id_ for id_ in splits[part] if id_ in available] for part in ("train", "valid"))
     torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))
-    model = FastSpeech2(model_config(cfg.model, dataset.symbols, dataset.statistics))
+    model = FastSpeech2(model_config(cfg.model, dataset.symbols, dataset.statistics, manifest.speakers))
+    taken = start.fill(model, dataset.symbols, ctx.log) if start else None
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
     ctx.log.info("%.1f M parameters, %d training utterances", n_parameters / 1e6, len(train))
     window = cfg.loading.window_shards
@@ -38,15 +44,19 @@ def run(cfg: Any, ctx: Context) -> None:
     model.load_state_dict(trained.weights)
     save_model(out, model)
     trained.write_history(out / "history.jsonl")
+    if start and taken:
+        start.write(taken, out)
 
 
-def model_config(network: NetworkConfig, symbols: SymbolTable, statistics: Statistics) -> FastSpeech2Config:
-    """What rebuilds the model: sizes, symbols that may be silent, and the corpus statistics."""
-    pauses = tuple(i for i, symbol in enumerate(symbols.symbols) if is_pause(symbol) or symbol == "^")
+def model_config(
+    network: NetworkConfig, symbols: SymbolTable, statistics: Statistics, speakers: Sequence[str] = ()
+) -> FastSpeech2Config:
+    """What rebuilds the model: sizes, symbols that may be silent, speakers, and the corpus statistics."""
     return FastSpeech2Config(
         network=network,
         n_symbols=len(symbols),
         n_mels=len(statistics.mel_mean),
-        pause_ids=pauses,
+        pause_ids=silent_symbols(symbols),
+        speakers=tuple(speakers) if len(speakers) > 1 else (),
         statistics=VarianceStatistics(**vars(statistics)),
     )

@@ -64,7 +64,7 @@ class G2pTask:
         rows = [self.examples[name] for name in ids]
         return Batch(padded([letters for letters, _ in rows], 0), padded([tags for _, tags in rows], _NO_TAG))
 
-    def losses(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+    def losses(self, model: nn.Module, batch: Batch, step: int = 0) -> Mapping[str, Tensor]:
         """One term: the mean over letters of the cross-entropy with smoothed targets."""
         # What is padding needs a tag to be looked up; any will do.
         logits = model(batch.letters, batch.tags.clamp(min=0))

@@ -44,12 +44,15 @@ class ConvFeedForward(nn.Module):
     def __init__(self, channels: int, config: FftConfig) -> None:
         super().__init__()
         self.expand = nn.Conv1d(channels, config.conv_channels, config.conv_kernel, padding=config.conv_kernel // 2)
-        self.contract = nn.Conv1d(config.conv_channels, channels, 1)
+        second = config.second_kernel
+        self.contract = nn.Conv1d(config.conv_channels, channels, second, padding=second // 2)
+        self.dropout = nn.Dropout(config.inner_dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x: (B, T, C), mask: (B, T) -> (B, T, C)."""
-        x = x.masked_fill(~mask.unsqueeze(-1), 0.0).transpose(1, 2)
-        return self.contract(F.relu(self.expand(x))).transpose(1, 2)
+        invalid = ~mask.unsqueeze(1)
+        inner = F.relu(self.expand(x.transpose(1, 2).masked_fill(invalid, 0.0)))
+        return self.contract(self.dropout(inner).masked_fill(invalid, 0.0)).transpose(1, 2)
 
 
 class FftBlock(nn.Module):

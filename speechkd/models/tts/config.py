@@ -14,7 +14,9 @@ from speechkd.models.common.config import FftConfig, PredictorConfig
 class PitchConfig(Config):
     """How pitch is represented."""
 
-    target: Literal["cwt", "f0"] = Field("cwt", description="predict the wavelet transform, or normalised log F0")
+    target: Literal["cwt", "f0", "none"] = Field(
+        "cwt", description="predict the wavelet transform, or normalised log F0, or no pitch at all"
+    )
     level: Literal["frame", "phoneme"] = Field("frame", description="one value per frame or per token")
     bins: int = Field(256, ge=2, description="log-spaced F0 bins of the embedding")
     smallest_scale_frames: float = Field(1.0, ge=0.7, le=4.0, description="of the wavelet transform; ten octaves up")
@@ -26,6 +28,9 @@ class PitchConfig(Config):
 class EnergyConfig(Config):
     """How energy is represented."""
 
+    target: Literal["norm", "none"] = Field(
+        "norm", description="predict the norm of each spectrum, or no energy at all"
+    )
     level: Literal["frame", "phoneme"] = Field("frame", description="one value per frame or per token")
     bins: int = Field(256, ge=2, description="uniform bins of the embedding")
 
@@ -39,18 +44,21 @@ class NetworkConfig(Config):
     predictor: PredictorConfig = PredictorConfig()
     pitch: PitchConfig = PitchConfig()
     energy: EnergyConfig = EnergyConfig()
+    energy_sees_pitch: bool = Field(False, description="the energy predictor reads states that hold the pitch already")
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """Sizes that do not fit together."""
         for name, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
             if self.hidden % stack.heads:
                 yield f"{name}.heads", f"{stack.heads} heads do not divide the hidden size {self.hidden}"
-            if stack.conv_kernel % 2 == 0:
-                yield f"{name}.conv_kernel", f"must be odd, not {stack.conv_kernel}"
         if self.predictor.kernel % 2 == 0:
             yield "predictor.kernel", f"must be odd, not {self.predictor.kernel}"
         if self.pitch.target == "cwt" and self.pitch.level == "phoneme":
             yield "pitch.level", "the wavelet transform is per frame; use target: f0 for phoneme-level pitch"
+        if self.energy_sees_pitch and "none" in (self.pitch.target, self.energy.target):
+            yield "energy_sees_pitch", "needs both pitch and energy"
+        if self.energy_sees_pitch and (self.pitch.level, self.energy.level) == ("frame", "phoneme"):
+            yield "energy_sees_pitch", "pitch per frame cannot be read by energy per phoneme"
 
 
 class VarianceStatistics(Config):
@@ -75,6 +83,7 @@ class FastSpeech2Config(Config):
     n_symbols: int = Field(ge=1)
     n_mels: int = Field(ge=1)
     pause_ids: tuple[int, ...] = Field((), description="tokens that may last zero frames; all others get at least one")
+    speakers: tuple[str, ...] = Field((), description="names; with two or more, each has an embedding")
     statistics: VarianceStatistics
 
     def problems(self) -> Iterable[tuple[str, str]]:

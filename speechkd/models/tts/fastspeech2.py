@@ -3,12 +3,13 @@
     encoder -> duration predictor -> length regulator -> pitch, energy -> mel decoder
 
 The pitch and energy predictors see the bare expanded states; their quantised embeddings are added afterwards:
-h' = h + E_pitch(bin(F0)) + E_energy(bin(energy)).
+h' = h + E_pitch(bin(F0)) + E_energy(bin(energy)). Either may be left out (the paper's ablations).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from speechkd.models.common.fft import FftStack, VariancePredictor
 from speechkd.models.common.masks import length_mask
 from speechkd.models.tts.config import FastSpeech2Config
+from speechkd.models.tts.interface import CONTROLS, Spoken
 from speechkd.models.tts.regulator import expand, round_half_up
 from speechkd.models.tts.variance import EnergyAdaptor, EnergyPrediction, PitchAdaptor, PitchPrediction
 
@@ -31,35 +33,55 @@ class Variances:
 
 
 @dataclass
+class Adapted:
+    """The variance adaptor's output: what the mel decoder, or a waveform decoder, reads."""
+
+    states: Tensor  # (B, F, C)
+    mask: Tensor  # (B, F) True at real frames
+    lengths: Tensor  # (B,) frames
+    durations: Tensor  # (B, T) int64, as used by the length regulator
+    log_durations: Tensor  # (B, T) predicted log(d + 1)
+    pitch: PitchPrediction | None
+    energy: EnergyPrediction | None
+
+
+@dataclass
 class Prediction:
-    """Output of one pass; everything is zero or meaningless past the lengths."""
+    """Output of one training pass; everything is zero or meaningless past the lengths."""
 
     mel: Tensor  # (B, F, n_mels) natural log
     mel_lengths: Tensor  # (B,)
     durations: Tensor  # (B, T) int64, as used by the length regulator
     log_durations: Tensor  # (B, T) predicted log(d + 1)
-    pitch: PitchPrediction
-    energy: EnergyPrediction
+    pitch: PitchPrediction | None
+    energy: EnergyPrediction | None
 
 
 class FastSpeech2(nn.Module):
     """The acoustic model; `config` rebuilds it."""
+
+    kind: ClassVar[str] = "fastspeech2"
+    takes_durations: ClassVar[bool] = True
 
     def __init__(self, config: FastSpeech2Config) -> None:
         super().__init__()
         self.config = config
         net, stats = config.network, config.statistics
         self.embedding = nn.Embedding(config.n_symbols, net.hidden, padding_idx=0)
+        self.speaker_embedding = nn.Embedding(len(config.speakers), net.hidden) if len(config.speakers) > 1 else None
         self.encoder = FftStack(net.hidden, net.encoder)
         self.duration_predictor = VariancePredictor(net.hidden, net.predictor, 1)
-        self.pitch = PitchAdaptor(
-            net.hidden, net.predictor, net.pitch,
-            (stats.f0_min_hz, stats.f0_max_hz), (stats.log_f0_mean, stats.log_f0_deviation),
-        )  # fmt: skip
-        self.energy = EnergyAdaptor(
-            net.hidden, net.predictor, net.energy,
-            (stats.energy_min, stats.energy_max), (stats.energy_mean, stats.energy_deviation),
-        )  # fmt: skip
+        self.pitch = self.energy = None
+        if net.pitch.target != "none":
+            self.pitch = PitchAdaptor(
+                net.hidden, net.predictor, net.pitch,
+                (stats.f0_min_hz, stats.f0_max_hz), (stats.log_f0_mean, stats.log_f0_deviation),
+            )  # fmt: skip
+        if net.energy.target != "none":
+            self.energy = EnergyAdaptor(
+                net.hidden, net.predictor, net.energy,
+                (stats.energy_min, stats.energy_max), (stats.energy_mean, stats.energy_deviation),
+            )  # fmt: skip
         self.decoder = FftStack(net.hidden, net.decoder)
         self.mel_project = nn.Linear(net.hidden, config.n_mels)
         # Not learned: they only bring the output layer to the scale of log mels.
@@ -69,11 +91,17 @@ class FastSpeech2(nn.Module):
         may_pause[list(config.pause_ids)] = True
         self.register_buffer("may_pause", may_pause, persistent=False)
 
-    def forward(self, tokens: Tensor, token_lengths: Tensor, variances: Variances) -> Prediction:
-        """Teacher-forced pass for training. tokens: (B, T) int64, token_lengths: (B,)."""
-        states, token_mask = self._encode(tokens, token_lengths)
-        log_durations = self.duration_predictor(states, token_mask).squeeze(-1)
-        return self._speak(states, token_mask, log_durations, variances.durations, variances)
+    @property
+    def controls(self) -> frozenset[str]:
+        """Speed always, pitch and energy if the model has them."""
+        absent = {"pitch": self.pitch is None, "energy": self.energy is None}
+        return frozenset(name for name in CONTROLS if not absent.get(name))
+
+    def forward(
+        self, tokens: Tensor, token_lengths: Tensor, variances: Variances, speakers: Tensor | None = None
+    ) -> Prediction:
+        """Teacher-forced pass for training. tokens: (B, T) int64, token_lengths: (B,), speakers: (B,)."""
+        return self.predict(self.adapt(tokens, token_lengths, variances, speakers))
 
     @torch.inference_mode()
     def infer(
@@ -81,32 +109,75 @@ class FastSpeech2(nn.Module):
         tokens: Tensor,
         token_lengths: Tensor,
         *,
+        speakers: Tensor | None = None,
         durations: Tensor | None = None,
         speed: float = 1.0,
         pitch_semitones: float = 0.0,
         energy: float = 1.0,
-    ) -> Prediction:
-        """Speak. tokens: (B, T) int64, token_lengths: (B,); durations: (B, T) frames, used as they are if given.
+    ) -> Spoken:
+        """Speak: see `AcousticModel.infer`."""
+        adapted = self.adapt_freely(tokens, token_lengths, speakers, durations, speed, pitch_semitones, energy)
+        made = self.predict(adapted)
+        f0_hz = None if made.pitch is None else made.pitch.f0_hz
+        return Spoken(made.mel, made.mel_lengths, made.durations, f0_hz=f0_hz, log_durations=made.log_durations)
 
-        speed divides predicted durations, pitch_semitones shifts F0, energy multiplies the frame energy.
-        """
-        states, token_mask = self._encode(tokens, token_lengths)
-        log_durations = self.duration_predictor(states, token_mask).squeeze(-1)
+    def adapt(
+        self, tokens: Tensor, token_lengths: Tensor, variances: Variances, speakers: Tensor | None = None
+    ) -> Adapted:
+        """Everything before the decoder, with true durations, pitch and energy."""
+        states, mask = self._encode(tokens, token_lengths, speakers)
+        log_durations = self.duration_predictor(states, mask).squeeze(-1)
+        return self._adapt(states, mask, log_durations, variances.durations, variances)
+
+    def adapt_freely(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        speakers: Tensor | None = None,
+        durations: Tensor | None = None,
+        speed: float = 1.0,
+        pitch_semitones: float = 0.0,
+        energy: float = 1.0,
+    ) -> Adapted:
+        """Everything before the decoder, with what the model itself predicts. Arguments as in `infer`."""
+        states, mask = self._encode(tokens, token_lengths, speakers)
+        log_durations = self.duration_predictor(states, mask).squeeze(-1)
         if durations is None:
-            durations = self._durations(tokens, log_durations, token_mask, speed)
+            durations = self._durations(tokens, log_durations, mask, speed)
         controls = (2.0 ** (pitch_semitones / 12.0), energy)
-        return self._speak(states, token_mask, log_durations, durations, None, controls)
+        return self._adapt(states, mask, log_durations, durations, None, controls)
 
-    def _encode(self, tokens: Tensor, token_lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def predict(self, adapted: Adapted) -> Prediction:
+        """The mel of adapted states, with all that led to it."""
+        return Prediction(
+            self.decode(adapted),
+            adapted.lengths,
+            adapted.durations,
+            adapted.log_durations,
+            adapted.pitch,
+            adapted.energy,
+        )
+
+    def decode(self, adapted: Adapted) -> Tensor:
+        """The mel (B, F, n_mels) of adapted states, zero past the lengths."""
+        decoded = self.mel_project(self.decoder(adapted.states, adapted.mask)).float()
+        mel = decoded * self.mel_deviation + self.mel_mean
+        return mel.masked_fill(~adapted.mask.unsqueeze(-1), 0.0)
+
+    def _encode(self, tokens: Tensor, token_lengths: Tensor, speakers: Tensor | None) -> tuple[Tensor, Tensor]:
         mask = length_mask(token_lengths, tokens.shape[1])
-        return self.encoder(self.embedding(tokens), mask), mask
+        states = self.encoder(self.embedding(tokens), mask)
+        if self.speaker_embedding is not None:
+            speakers = token_lengths.new_zeros(len(tokens)) if speakers is None else speakers
+            states = states + self.speaker_embedding(speakers).unsqueeze(1)
+        return states, mask
 
     def _durations(self, tokens: Tensor, log_durations: Tensor, mask: Tensor, speed: float) -> Tensor:
         frames = round_half_up((torch.exp(log_durations.float()) - 1.0).clamp(min=0.0) / speed)
         least = (~self.may_pause[tokens]).long()  # type: ignore[index]
         return torch.maximum(frames, least) * mask
 
-    def _speak(
+    def _adapt(
         self,
         states: Tensor,
         token_mask: Tensor,
@@ -114,20 +185,26 @@ class FastSpeech2(nn.Module):
         durations: Tensor,
         variances: Variances | None,
         controls: tuple[float, float] = (1.0, 1.0),
-    ) -> Prediction:
+    ) -> Adapted:
         lengths = durations.sum(dim=1)
         frame_mask = length_mask(lengths)
         n_frames = frame_mask.shape[1]
         frames = expand(states, durations, n_frames)
-        # Both predictors see the bare states, each at its own level.
+        # Both predictors see the bare states, each at its own level, unless energy is to see the pitch.
         levels = {"phoneme": (states, token_mask), "frame": (frames, frame_mask)}
-        pitch_true = (variances.pitch_hz, variances.voiced) if variances else None
-        energy_true = variances.energy if variances else None
-        pitch = self.pitch(*levels[self.pitch.level], pitch_true, controls[0])
-        power = self.energy(*levels[self.energy.level], energy_true, controls[1])
-        for level, embedded in ((self.pitch.level, pitch.embedded), (self.energy.level, power.embedded)):
-            frames = frames + (embedded if level == "frame" else expand(embedded, durations, n_frames))
-        decoded = self.mel_project(self.decoder(frames, frame_mask)).float()
-        mel = decoded * self.mel_deviation + self.mel_mean
-        mel = mel.masked_fill(~frame_mask.unsqueeze(-1), 0.0)
-        return Prediction(mel, lengths, durations, log_durations, pitch, power)
+        pitch, energy = None, None
+        if self.pitch is not None:
+            true = (variances.pitch_hz, variances.voiced) if variances else None
+            pitch = self.pitch(*levels[self.pitch.level], true, controls[0])
+            frames = frames + _per_frame(pitch.embedded, self.pitch.level, durations, n_frames)
+        if self.energy is not None:
+            seen, mask = levels[self.energy.level]
+            if self.config.network.energy_sees_pitch and pitch is not None:
+                seen = frames if self.energy.level == "frame" else states + pitch.embedded
+            energy = self.energy(seen, mask, variances.energy if variances else None, controls[1])
+            frames = frames + _per_frame(energy.embedded, self.energy.level, durations, n_frames)
+        return Adapted(frames, frame_mask, lengths, durations, log_durations, pitch, energy)
+
+
+def _per_frame(embedded: Tensor, level: str, durations: Tensor, n_frames: int) -> Tensor:
+    return embedded if level == "frame" else expand(embedded, durations, n_frames)

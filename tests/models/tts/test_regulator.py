@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechkd.models.tts.regulator import expand, round_half_up, token_of_frame
+from speechkd.models.tts.regulator import at_least_one_frame, expand, regulate, round_half_up, token_of_frame
 
 rows_of_durations = st.integers(1, 7).flatmap(
     lambda n: st.lists(st.lists(st.integers(0, 5), min_size=n, max_size=n), min_size=1, max_size=4)
@@ -51,12 +51,38 @@ def test_a_half_is_rounded_up(value: float, expected: int) -> None:
         (0.5, [1, 1, 2, 1], [1, 2, 3, 3, 4]),
     ],
 )
-def test_the_published_example(alpha: float, durations: list[int], sequence: list[int]) -> None:
+def test_t01_the_published_example(alpha: float, durations: list[int], sequence: list[int]) -> None:
     """D = [2, 2, 3, 1]; α = 1.3 gives [2.6, 2.6, 3.9, 1.3], α = 0.5 gives [1, 1, 1.5, 0.5], each rounded."""
-    rounded = round_half_up(torch.tensor([2.0, 2.0, 3.0, 1.0]) * alpha)
+    rounded = regulate(torch.tensor([2.0, 2.0, 3.0, 1.0]), alpha)
     assert rounded.tolist() == durations
     hidden = torch.tensor([[[1.0], [2.0], [3.0], [4.0]]])
     assert expand(hidden, rounded[None]).flatten().tolist() == sequence
+
+
+def test_t02_the_scaled_duration_is_rounded_and_not_the_rounded_scaled() -> None:
+    """1.4 frames at half the speed are 2.8, so 3: rounding first gives 2, adding the half first gives 3 for 1.1 too."""
+    assert regulate(torch.tensor([1.4, 1.1, 2.6, 0.2]), 2.0).tolist() == [3, 2, 5, 0]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=8), st.integers(1, 40))
+def test_t01_no_bias_in_exact_arithmetic(durations: list[int], tenths: int) -> None:
+    """⌊α·d + ½⌋ with α = tenths / 10, in whole numbers: ⌊(2·tenths·d + 10) / 20⌋."""
+    expected = [(2 * tenths * d + 10) // 20 for d in durations]
+    assert regulate(torch.tensor([durations], dtype=torch.float32), tenths / 10).tolist() == [expected]
+
+
+def test_t03_a_row_without_frames_gets_one_on_its_longest_token() -> None:
+    real = torch.tensor([[0.1, 0.4, 0.3], [0.0, 0.0, 8.0], [0.2, 2.0, 0.0]])
+    mask = torch.tensor([[True, True, True], [True, True, False], [True, True, True]])
+    frames = regulate(real) * mask
+    assert at_least_one_frame(frames, real, mask).tolist() == [[0, 1, 0], [1, 0, 0], [0, 2, 0]]
+
+
+def test_t06_zeros_in_a_row_lose_and_move_nothing() -> None:
+    states = torch.arange(1.0, 7.0).view(1, 6, 1)
+    assert expand(states, torch.tensor([[0, 0, 2, 0, 0, 1]])).flatten().tolist() == [3, 3, 6]
+    assert expand(states, torch.tensor([[1, 0, 0, 0, 0, 0]])).flatten().tolist() == [1]
 
 
 def test_the_gradient_of_a_token_is_that_of_all_its_frames() -> None:

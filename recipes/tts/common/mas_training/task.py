@@ -109,7 +109,7 @@ class AlignerTask:
         pace = beta_binomial(example.graph.places, example.graph.length, len(example.frames))
         return torch.from_numpy(pace + quiet_is_silent(example.silence, example.graph))
 
-    def losses(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+    def losses(self, model: nn.Module, batch: Batch, step: int = 0) -> Mapping[str, Tensor]:
         """The loss of the phase that the run is in, per frame."""
         assert isinstance(model, Training)
         if model.training:

@@ -1,0 +1,98 @@
+"""Mel losses of all systems in evaluation mode and one unit: the mean absolute error per frame and bin.
+
+own: beside what the system learns from, with its durations and, for FastSpeech 2, true pitch and energy.
+predicted: beside recordings with true durations, pitch and energy as the model predicts them.
+recording: a student of a teacher beside recordings, with the durations of the teacher-forced pass over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from recipes.tts.claims.speaking import as_batch
+from recipes.tts.claims.systems import System, finished, spread, write_json
+from recipes.tts.common.dataset import TtsDataset
+from speechkd.metrics.speech import mel_l1
+from speechkd.runner import Context, Item, ItemStore
+
+KINDS = ("fastspeech", "fastspeech2")
+SPLITS = ("train", "valid")
+
+
+def run(cfg: Any, ctx: Context) -> None:
+    """Write `mel_losses`: an item per system and utterance; and `ablation`: ablation.json."""
+    there = {name: each for name, each in finished(cfg.systems).items() if each.has("features", "spoken", "manifest")}
+    there = {name: each for name, each in there.items() if each.model().kind in KINDS}
+    items = []
+    for name, system in there.items():
+        for split in SPLITS:
+            limit = cfg.ablation.train_utterances if split == "train" else 0
+            items += [(f"{name}--{id_}", (name, split, id_)) for id_ in learnt(system, split, limit)]
+    ctx.map(measure, items, "mel_losses", common=there)
+    store = ItemStore(ctx.output("mel_losses"))
+    rows: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for key, (name, split, _) in items:
+        rows.setdefault(name, {}).setdefault(split, []).append(store.meta(key))
+    found = {name: {split: means(each) for split, each in parts.items()} for name, parts in rows.items()}
+    write_json(ctx.output("ablation") / "ablation.json", {"systems": found})
+
+
+def learnt(system: System, split: str, limit: int) -> list[str]:
+    """The utterances of a split that a system learns from, evenly spread."""
+    ids = system.ids(split)
+    if system.has("targets"):
+        known = set(system.store("targets").ids)
+        ids = [id_ for id_ in ids if id_ in known]
+    return spread(ids, limit)
+
+
+def measure(_id: str, value: tuple[str, str, str], systems: Mapping[str, System]) -> Item:
+    """The errors of one utterance, by what it is compared with."""
+    name, _, id_ = value
+    system = systems[name]
+    model = system.model()
+    recorded = system.store("features").arrays(id_)
+    if model.kind == "fastspeech":
+        store = system.store("targets") if system.has("targets") else system.store("features")
+        target = store.arrays(id_)
+        row = {"own": mel_l1(target["mel"], _spoken(system, id_, target["durations"]))}
+        if system.has("forced") and id_ in system.store("forced"):
+            forced = system.store("forced").array(id_, "durations")
+            row["recording"] = mel_l1(recorded["mel"], _spoken(system, id_, forced))
+        return Item(meta=row)
+    return Item(
+        meta={
+            "own": mel_l1(recorded["mel"], _with_true_variances(system, id_)),
+            "predicted": mel_l1(recorded["mel"], _spoken(system, id_, recorded["durations"])),
+        }
+    )
+
+
+def _spoken(system: System, id_: str, durations: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """The mel (F, n_mels) with given durations and everything else predicted."""
+    tokens, lengths = as_batch(system.encoded(system.tokens(id_)))
+    mel: npt.NDArray[np.float32] = (
+        system.model().infer(tokens, lengths, durations=as_batch(durations)[0]).mel[0].numpy()
+    )
+    return mel
+
+
+def _with_true_variances(system: System, id_: str) -> npt.NDArray[np.float32]:
+    """FastSpeech 2's mel (F, n_mels) with the recording's durations, pitch and energy."""
+    model = system.model()
+    batch = TtsDataset(system.artifact("features"), system.artifact("spoken"), model.config.network).batch([id_])
+    with torch.inference_mode():
+        mel: npt.NDArray[np.float32] = model(batch.tokens, batch.token_lengths, batch.variances).mel[0].numpy()
+    return mel
+
+
+def means(rows: list[dict[str, float]]) -> dict[str, Any]:
+    """Column means over the utterances that have the column."""
+    names = sorted({name for row in rows for name in row})
+    known = {name: [row[name] for row in rows if name in row] for name in names}
+    return {"utterances": len(rows)} | {name: float(np.mean(values)) for name, values in known.items()}

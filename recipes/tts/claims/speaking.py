@@ -1,0 +1,73 @@
+"""From tokens to sound with any of the systems, the same vocoder for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from speechkd.audio.presets import MelPreset, mel_preset
+from speechkd.hub.fetch import fetch_files
+from speechkd.models.tts.interface import Spoken
+from speechkd.models.vocoder.load import HifiGanVocoder, Vocoder, load_vocoder
+from speechkd.models.vocoder.options import VocoderOptions
+
+Samples = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Voicing:
+    """How mels become sound. Can be sent to other processes, which load the vocoder once."""
+
+    options: VocoderOptions
+    preset_name: str
+    level_db: float
+
+    @classmethod
+    def of(cls, cfg: Any) -> Voicing:
+        """As the configuration says."""
+        return cls(cfg.vocoder, cfg.audio.mel, cfg.audio.vocoder_level_db)
+
+    @property
+    def preset(self) -> MelPreset:
+        """The mels' preset."""
+        return mel_preset(self.preset_name)
+
+    def vocoder(self) -> Vocoder:
+        """The vocoder, loaded once per process."""
+        return _vocoder(self.options.model_dump_json(), type(self.options), self.preset_name, self.level_db)
+
+    def voiced(self, mel: torch.Tensor) -> torch.Tensor:
+        """Samples (1, N) of a mel (1, F, n_mels), on the device of the mel where the vocoder has weights to move."""
+        vocoder = self.vocoder()
+        if isinstance(vocoder, HifiGanVocoder):
+            vocoder.generator.to(mel.device)
+        return vocoder(mel)
+
+    def sound(self, spoken: Spoken) -> Samples:
+        """The samples (N,) of one spoken utterance: the model's own, or the vocoder's."""
+        samples = self.voiced(spoken.mel) if spoken.samples is None else spoken.samples
+        array: Samples = samples[0].cpu().numpy()
+        return array
+
+
+@lru_cache(maxsize=2)
+def _vocoder(options: str, kind: Any, preset_name: str, level_db: float) -> Vocoder:
+    return load_vocoder(kind.model_validate_json(options), preset_name, fetch_files, level_db)
+
+
+def as_batch(tokens: npt.ArrayLike) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token numbers (T,) as a batch of one: (1, T) and its length (1,)."""
+    batch = torch.from_numpy(np.array(tokens, dtype=np.int64))[None]
+    return batch, torch.tensor([batch.shape[1]])
+
+
+def never_stopping(teacher: Any) -> None:
+    """Make a teacher go on until `max_frames`: its stop token is still computed, and never obeyed."""
+    network = teacher.config.network
+    stop = network.stop.model_copy(update={"threshold": 2.0})
+    teacher.config = teacher.config.model_copy(update={"network": network.model_copy(update={"stop": stop})})

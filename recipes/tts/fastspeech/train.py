@@ -1,0 +1,85 @@
+"""Training FastSpeech."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from recipes.tts.common.dataset import silent_symbols
+from recipes.tts.common.manifest import Manifest
+from recipes.tts.common.monitor import StageMonitor
+from recipes.tts.fastspeech.plan import student_plan
+from recipes.tts.fastspeech.task import FastSpeechTask, Recordings
+from recipes.tts.fastspeech.texts import Texts
+from speechkd.distill.fingerprint import fingerprint
+from speechkd.distill.store import TargetStore
+from speechkd.distill.teacher import StoredTargets
+from speechkd.errors import StageError
+from speechkd.features.statistics import Statistics
+from speechkd.models.tts.fastspeech import FastSpeech
+from speechkd.models.tts.fastspeech_config import FastSpeechConfig, FastSpeechNetwork
+from speechkd.models.tts.load import save_model
+from speechkd.runner import Context
+from speechkd.text import SymbolTable
+from speechkd.training.loop import fit
+from speechkd.training.seeds import derive_seed
+
+
+def run(cfg: Any, ctx: Context) -> None:
+    """Write `model`: model.json, model.safetensors (best validation loss), history.jsonl."""
+    manifest = Manifest.read(ctx.input("manifest"))
+    targets, forced = (StoredTargets(_store(ctx, name)) for name in ("targets", "forced"))
+    student_plan(cfg.loss).check(targets)
+    texts = Texts(ctx.input("spoken"), manifest.speaker_numbers())
+    train, valid = _kept(manifest, targets.store)
+    statistics = Statistics.read(ctx.input("features") / "stats.json")
+    torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))
+    model = FastSpeech(model_config(cfg.model, texts.symbols, statistics, manifest.speakers))
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
+    ctx.log.info("%.1f M parameters, %d training utterances", n_parameters / 1e6, len(train))
+    beside = [id_ for id_ in manifest.splits["valid"] if id_ in forced.store.items]
+    recordings = Recordings(ctx.store("features"), forced, beside) if beside else None
+    task = FastSpeechTask(model, texts, targets, (train, valid), cfg.train.batch_frames, cfg.loss, recordings)
+    with StageMonitor(ctx, cfg.train.max_steps) as monitor:
+        trained = fit(task, cfg.train, ctx.scratch, monitor)
+    out = ctx.output("model")
+    model.load_state_dict(trained.weights)
+    save_model(out, model)
+    trained.write_history(out / "history.jsonl")
+
+
+def _store(ctx: Context, name: str) -> TargetStore:
+    manifest = ctx.record("prepare").outputs["manifest"].digest
+    return TargetStore.open(ctx.input(name), manifest_digest=manifest, teacher=fingerprint(ctx.input("teacher")))
+
+
+def _kept(manifest: Manifest, store: TargetStore) -> tuple[list[str], list[str]]:
+    """The training and validation utterances that the teacher can be trusted with. StageError if a part is empty."""
+    known = set(store.ids)
+    if leaked := known & set(manifest.splits["test"]):
+        raise StageError("test utterances are among the targets", where=min(leaked), todo="Run the stage targets again")
+    parts = {part: [id_ for id_ in manifest.splits[part] if id_ in known] for part in ("train", "valid")}
+    for part, ids in parts.items():
+        if not ids:
+            raise StageError(
+                f"no utterance of {part} has targets", where=str(store.items.folder),
+                why="the teacher was trusted with none of them", todo="See rejected.jsonl beside the targets",
+            )  # fmt: skip
+    return parts["train"], parts["valid"]
+
+
+def model_config(
+    network: FastSpeechNetwork, symbols: SymbolTable, statistics: Statistics, speakers: Sequence[str] = ()
+) -> FastSpeechConfig:
+    """What rebuilds the model."""
+    return FastSpeechConfig(
+        network=network,
+        n_symbols=len(symbols),
+        n_mels=len(statistics.mel_mean),
+        pause_ids=silent_symbols(symbols),
+        speakers=tuple(speakers) if len(speakers) > 1 else (),
+        mel_mean=statistics.mel_mean,
+        mel_deviation=statistics.mel_deviation,
+    )

@@ -1,0 +1,104 @@
+"""Training FastSpeech 2s."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recipes.tts.common.dataset import TtsDataset
+from recipes.tts.common.manifest import Manifest
+from recipes.tts.common.monitor import StageMonitor
+from recipes.tts.fastspeech2.train import model_config
+from recipes.tts.fastspeech2s.recordings import Recordings
+from recipes.tts.fastspeech2s.task import FastSpeech2sTask
+from speechkd.audio.presets import MelPreset, mel_preset
+from speechkd.config import diff
+from speechkd.errors import ConfigError, DataError
+from speechkd.models.tts.fastspeech2 import FastSpeech2
+from speechkd.models.tts.fastspeech2s import FastSpeech2s
+from speechkd.models.tts.fastspeech2s_config import FastSpeech2sConfig
+from speechkd.models.tts.load import load_model, save_model
+from speechkd.runner import Context
+from speechkd.training.loop import fit
+from speechkd.training.seeds import derive_seed
+
+
+def run(cfg: Any, ctx: Context) -> None:
+    """Write `model`: model.json, model.safetensors, history.jsonl."""
+    manifest, preset = Manifest.read(ctx.input("manifest")), mel_preset(cfg.audio.mel)
+    dataset = TtsDataset(ctx.input("features"), ctx.input("spoken"), cfg.model.trunk(), manifest.speaker_numbers())
+    available = set(dataset.features.ids)
+    train, valid = ([id_ for id_ in manifest.splits[part] if id_ in available] for part in ("train", "valid"))
+    recordings = _recordings(manifest, dataset, cfg, preset)
+    _check_lengths(recordings.n_frames, train, valid, cfg.slices.frames, ctx)
+    torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))
+    model = build(cfg, dataset, manifest.speakers, preset.hop_samples)
+    if cfg.init.trunk is not None:
+        start_trunk(model.trunk, cfg.init.trunk)
+        ctx.log.info("the trunk starts from the weights of %s", cfg.init.trunk)
+    counted = [sum(p.numel() for p in part.parameters()) / 1e6 for part in (model, model.waveform)]
+    ctx.log.info("%.1f M parameters, %.1f M of them in the waveform decoder", *counted)
+    task = FastSpeech2sTask(model, dataset, (train, valid), recordings, cfg)
+    with StageMonitor(ctx, cfg.train.max_steps) as monitor:
+        trained = fit(task, cfg.train, ctx.scratch, monitor)
+    out = ctx.output("model")
+    model.load_state_dict(trained.weights)
+    save_model(out, model)
+    trained.write_history(out / "history.jsonl")
+
+
+def build(cfg: Any, dataset: TtsDataset, speakers: Sequence[str], hop_samples: int) -> FastSpeech2s:
+    """The model of a configuration, for a corpus."""
+    trunk = model_config(cfg.model.trunk(), dataset.symbols, dataset.statistics, speakers)
+    return FastSpeech2s(FastSpeech2sConfig(trunk=trunk, waveform=cfg.model.waveform, hop_samples=hop_samples))
+
+
+def _recordings(manifest: Manifest, dataset: TtsDataset, cfg: Any, preset: MelPreset) -> Recordings:
+    paths = {
+        each.id: manifest.audio_path(each, cfg.corpus) for each in manifest.utterances if each.id in dataset.features
+    }
+    return Recordings(paths, dataset.n_frames(list(paths)), preset, cfg.audio.loudness_dbfs)
+
+
+def _check_lengths(
+    n_frames: Mapping[str, int], train: Sequence[str], valid: Sequence[str], least: int, ctx: Context
+) -> None:
+    """Tell how many utterances are too short for a slice; DataError if all are."""
+    for name, ids in (("training", train), ("validation", valid)):
+        short = sum(n_frames[id_] < least for id_ in ids)
+        if short == len(ids):
+            why = f"none of the {len(ids)} {name} utterances has {least} frames"
+            raise DataError("there is nothing to cut slices from", why=why, todo="Use a smaller slices.frames")
+        if short:
+            ctx.log.warning("%d of %d %s utterances have fewer than %d frames: learned as mels only",
+                            short, len(ids), name, least)  # fmt: skip
+
+
+def start_trunk(trunk: FastSpeech2, folder: Path) -> None:
+    """Copy the weights of the FastSpeech 2 in `folder`; the trunk keeps its own corpus statistics and dropout.
+
+    Raises ConfigError when it is another kind of model, of another network, or of other symbols or speakers.
+    """
+    model = load_model(folder)
+    if model.kind != trunk.kind:
+        raise ConfigError(f"init.trunk is a {model.kind} model", where=str(folder), todo="Give a FastSpeech 2")
+    given: dict[str, Tensor] = model.state_dict()
+    own = trunk.state_dict()
+    networks = diff(model.config.network, trunk.config.network)
+    wrong = [(f"model.{path}", there, here) for path, there, here in networks if not path.endswith("dropout")]
+    shapes = ((name, _shape(given, name), _shape(own, name)) for name in sorted(given.keys() | own.keys()))
+    wrong += [(name, there, here) for name, there, here in shapes if there != here]
+    if wrong:
+        why = "{} is {} there and {} here".format(*wrong[0])
+        why += f", and {len(wrong) - 1} more differ" if len(wrong) > 1 else ""
+        todo = "Give the sizes of its configuration to model, or leave init.trunk out"
+        raise ConfigError("the weights of init.trunk do not fit", where=str(folder), why=why, todo=todo)
+    trunk.load_state_dict(given)
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> str:
+    return "×".join(map(str, weights[name].shape)) if name in weights else "absent"

@@ -1,0 +1,88 @@
+"""FastSpeech 2s: phonemes to samples in one parallel pass (Ren et al., ICLR 2021, section 2.5).
+
+    encoder -> variance adaptor of a FastSpeech 2 -> waveform decoder
+
+The mel decoder is trained beside the waveform decoder, because its loss teaches the encoder about text; speaking
+leaves it out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction, Variances
+from speechkd.models.tts.fastspeech2s_config import FastSpeech2sConfig
+from speechkd.models.tts.interface import Spoken
+from speechkd.models.tts.waveform import WaveformDecoder, take_slices
+
+
+@dataclass
+class Places:
+    """Which slices of a batch are turned into samples: S slices of `n_frames` frames, none of them over padding."""
+
+    rows: Tensor  # (S,) int64, the utterance
+    starts: Tensor  # (S,) int64, the first frame
+    n_frames: int
+
+
+class FastSpeech2s(nn.Module):
+    """The model; `config` rebuilds it."""
+
+    kind: ClassVar[str] = "fastspeech2s"
+    takes_durations: ClassVar[bool] = True
+    makes_samples: ClassVar[bool] = True
+
+    def __init__(self, config: FastSpeech2sConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = FastSpeech2(config.trunk)
+        self.waveform = WaveformDecoder(config.trunk.network.hidden, config.hop_samples, config.waveform)
+
+    @property
+    def controls(self) -> frozenset[str]:
+        """Those of the trunk."""
+        return self.trunk.controls
+
+    def forward(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        variances: Variances,
+        speakers: Tensor | None,
+        places: Places,
+    ) -> tuple[Prediction, Tensor]:
+        """Teacher-forced pass for training: the mels of whole utterances, the samples (S, n_frames * hop) of slices.
+
+        tokens: (B, T) int64, token_lengths: (B,), speakers: (B,).
+        """
+        adapted = self.trunk.adapt(tokens, token_lengths, variances, speakers)
+        states = take_slices(adapted.states, places.rows, places.starts, places.n_frames)
+        return self.trunk.predict(adapted), self.waveform(states)
+
+    @torch.inference_mode()
+    def infer(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        *,
+        speakers: Tensor | None = None,
+        durations: Tensor | None = None,
+        speed: float = 1.0,
+        pitch_semitones: float = 0.0,
+        energy: float = 1.0,
+    ) -> Spoken:
+        """Speak: see `AcousticModel.infer`. There are samples (B, F * hop) and no mel."""
+        adapted = self.trunk.adapt_freely(tokens, token_lengths, speakers, durations, speed, pitch_semitones, energy)
+        samples = self.waveform(adapted.states, adapted.mask)
+        return Spoken(
+            mel=samples.new_zeros(len(tokens), 0, self.config.n_mels),
+            mel_lengths=adapted.lengths,
+            durations=adapted.durations,
+            samples=samples,
+            f0_hz=None if adapted.pitch is None else adapted.pitch.f0_hz,
+            log_durations=adapted.log_durations,
+        )

@@ -1,0 +1,78 @@
+"""What rebuilds a FastSpeech 2s. Importing this module does not import torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from speechkd.config import Config
+from speechkd.models.tts.config import FastSpeech2Config
+
+
+class WaveformConfig(Config):
+    """Sizes of the waveform decoder; the defaults are the paper's."""
+
+    channels: int = Field(64, ge=1, description="channels of the samples' states, of residuals and of skips")
+    blocks: int = Field(30, ge=1, description="gated convolutions, each with twice the dilation of the one before")
+    cycle: int = Field(10, ge=1, le=16, description="blocks after which dilation starts again at 1")
+    kernel: int = Field(3, ge=1, description="kernel of the gated convolutions, odd")
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A kernel without a middle, a cycle that is cut short."""
+        if self.kernel % 2 == 0:
+            yield "kernel", f"must be odd, not {self.kernel}"
+        if self.blocks % self.cycle:
+            yield "cycle", f"{self.blocks} blocks are no whole number of cycles of {self.cycle}"
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        """Dilation of each block in samples: 1, 2, 4 and so on, again in every cycle."""
+        return tuple(2 ** (block % self.cycle) for block in range(self.blocks))
+
+    @property
+    def reach_samples(self) -> int:
+        """How many samples to either side of a sample the blocks look at."""
+        return self.kernel // 2 * sum(self.dilations)
+
+
+class DiscriminatorConfig(Config):
+    """Sizes of the discriminator; the defaults are Parallel WaveGAN's."""
+
+    channels: int = Field(64, ge=1, description="channels between the convolutions")
+    layers: int = Field(10, ge=3, description="convolutions")
+    kernel: int = Field(3, ge=1, description="kernel of each, odd")
+    slope: float = Field(0.2, ge=0, lt=1, description="of the leaky ReLU")
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A kernel without a middle."""
+        if self.kernel % 2 == 0:
+            yield "kernel", f"must be odd, not {self.kernel}"
+
+
+class FastSpeech2sConfig(Config):
+    """Everything that rebuilds a FastSpeech 2s without its training data."""
+
+    trunk: FastSpeech2Config
+    waveform: WaveformConfig = WaveformConfig()
+    hop_samples: int = Field(ge=2, description="samples per frame, even")
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A hop that cannot be upsampled to."""
+        if self.hop_samples % 2:
+            yield "hop_samples", f"must be even, not {self.hop_samples}"
+
+    @property
+    def n_symbols(self) -> int:
+        """Symbols that the model reads."""
+        return self.trunk.n_symbols
+
+    @property
+    def n_mels(self) -> int:
+        """Mel bands of the decoder that only training uses."""
+        return self.trunk.n_mels
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Names of the voices; fewer than two have no embedding."""
+        return self.trunk.speakers
