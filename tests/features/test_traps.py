@@ -273,9 +273,7 @@ def test_e1_each_control_moves_its_own_feature(level: str) -> None:
     assert not torch.equal(louder.energy.embedded, plain.energy.embedded)
     torch.testing.assert_close(higher.pitch.f0_hz, math.sqrt(2) * plain.pitch.f0_hz)
     torch.testing.assert_close(higher.energy.embedded, plain.energy.embedded)
-    neither = model.predict(
-        model.adapt_freely(tokens, lengths, durations=durations, energy=1.0, pitch_semitones=0.0)
-    )
+    neither = model.predict(model.adapt_freely(tokens, lengths, durations=durations, energy=1.0, pitch_semitones=0.0))
     torch.testing.assert_close(neither.mel, plain.mel)
 
 

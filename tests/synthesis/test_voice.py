@@ -305,7 +305,7 @@ def test_a_voice_reads_dates_as_its_training_did(voice, tmp_path):
     assert [word.text for word in voice.synthesize("03/04/2026").words][:3] == ["march", "fourth", "twenty"]
 
 
-def test_speakers_are_chosen_by_name(tmp_path: Path) -> None:
+def test_speakers_are_chosen_by_name(tmp_path):
     pack(tmp_path / "voice", acoustic=StandIn(StandInConfig(speakers=("ann", "ben"))))
     voice = load_voice(tmp_path / "voice", STAND_INS)
     assert voice.speakers == ("ann", "ben")
@@ -315,7 +315,7 @@ def test_speakers_are_chosen_by_name(tmp_path: Path) -> None:
         voice.synthesize("hello", speaker="cat")
 
 
-def test_a_control_that_the_model_lacks_is_refused_not_ignored(tmp_path: Path) -> None:
+def test_a_control_that_the_model_lacks_is_refused_not_ignored(tmp_path):
     pack(tmp_path / "voice", acoustic=StandIn(StandInConfig(controls=("speed",))))
     voice = load_voice(tmp_path / "voice", STAND_INS)
     assert voice.synthesize("hello", speed=2.0).duration_s < voice.synthesize("hello").duration_s

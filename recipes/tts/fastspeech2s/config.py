@@ -12,7 +12,8 @@ from speechkd.audio.presets import MEL_PRESETS
 from speechkd.config import Config, ConfigPath
 from speechkd.losses.spectral_config import PUBLISHED, Resolution
 from speechkd.models.tts.config import NetworkConfig
-from speechkd.models.tts.fastspeech2s_config import DiscriminatorConfig, WaveformConfig
+from speechkd.models.tts.fastspeech2s_config import WaveformConfig
+from speechkd.models.vocoder.discriminator_config import DiscriminatorConfig
 from speechkd.training.options import AdversarialTrainOptions
 
 

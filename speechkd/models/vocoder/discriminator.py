@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from speechkd.models.tts.fastspeech2s_config import DiscriminatorConfig
+from speechkd.models.vocoder.discriminator_config import DiscriminatorConfig
 
 
 class WaveformDiscriminator(nn.Module):

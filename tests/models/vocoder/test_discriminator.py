@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from speechkd.models.tts.fastspeech2s_config import DiscriminatorConfig
 from speechkd.models.vocoder.discriminator import WaveformDiscriminator
+from speechkd.models.vocoder.discriminator_config import DiscriminatorConfig
 
 
 def test_the_published_layers() -> None:

@@ -17,7 +17,9 @@ from rich.console import Console
 
 from recipes.tts.common.corpora.mini import speak_mini_corpus
 from recipes.tts.common.infer import SYSTEMS
+from recipes.tts.common.options import TtsConfig
 from recipes.tts.fastspeech2 import RECIPE
+from speechkd.cli.recipes import load
 from speechkd.config import ConfigErrors, load_config
 from speechkd.runner import ItemStore, RunOptions, list_stages, run_recipe
 
@@ -30,11 +32,13 @@ N_UTTERANCES = 10
 
 @pytest.mark.parametrize("path", SHIPPED, ids=NAMES)
 def test_every_shipped_configuration_loads(path: Path) -> None:
-    cfg = load_config(path, RECIPE.config)
-    assert cfg.recipe == RECIPE.name
-    assert cfg.run.dir == ROOT / "exp" / path.parents[2].name / "tts1"
-    assert cfg.corpus.licence and cfg.corpus.speaker
-    assert cfg.train.schedule.warmup_steps <= cfg.train.max_steps
+    recipe, cfg = load(path, [])
+    assert cfg.recipe == recipe.name
+    assert cfg.run.dir == ROOT / "exp" / path.parents[2].name / path.stem
+    if isinstance(cfg, TtsConfig):
+        assert cfg.corpus.licence and cfg.corpus.speaker
+        assert cfg.results.conf == path.stem, "the table would show another command"
+        assert cfg.train.schedule.warmup_steps <= cfg.train.max_steps  # type: ignore[attr-defined]
 
 
 def test_configurations_were_found() -> None:
