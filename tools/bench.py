@@ -98,7 +98,7 @@ def synthetic_dataset(network: Any, n_utterances: int) -> TtsDataset:
         def __init__(self) -> None:
             store: Any = SyntheticStore(n_utterances)
             self.features = self.tokens = store
-            self.symbols, self.network = ENGLISH_SYMBOLS, network
+            self.symbols, self.network, self.speakers = ENGLISH_SYMBOLS, network, {}
             arrays = map(store.arrays, store.ids)
             self.statistics = corpus_statistics((a["mel"], a["f0_hz"], a["energy"]) for a in arrays)
             self.example = lru_cache(maxsize=None)(self._example)

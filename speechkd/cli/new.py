@@ -33,7 +33,7 @@ def new(
     kind_name = _checked_corpus(corpus, layout)
     conf = target / "conf" / "fastspeech2.yaml"
     conf.parent.mkdir(parents=True)
-    run_dir = folder.absolute().parent / "exp" / name / "tts1"
+    run_dir = folder.absolute().parent / "exp" / name / "fastspeech2"
     # JSON strings are YAML strings too, whatever the path holds.
     values = {
         "name": json.dumps(name),

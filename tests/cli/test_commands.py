@@ -133,7 +133,7 @@ def test_run_list_and_rerun(capsys: pytest.CaptureFixture[str], config: str) -> 
         (["--set", "word=stop"], 130, ""),
         (["--set", "wrod=x"], 2, "error: --set wrod: wrod: unknown key; did you mean word?\n"),
         (["--set", "recipe=tts/nothing"], 2, "error: there is no recipe 'tts/nothing'"),
-        (["--set", "recipe=../../etc"], 2, "Known: tts/fastspeech2"),
+        (["--set", "recipe=../../etc"], 2, "Known: tts/claims, tts/fastspeech, tts/fastspeech2"),
         (["--stage", "9"], 2, "error: recipe demo/small has no stage '9'. Its stages: 1 greet, 2 answer\n"),
         (["--stage", "2"], 2, "error: earlier stages are not up to date (1 greet: missing)"),
         (["--executor", "condor"], 2, "unknown executor"),
@@ -246,7 +246,7 @@ def test_new_makes_an_experiment_that_loads(
     code, out, err = call(capsys, "new", "me", "--corpus", corpus.name)
     assert code == 0 and "egs/me/tts1/run.sh" in out, err
     _, cfg = cli_recipes.load(Path("egs/me/tts1/conf/fastspeech2.yaml"), [])
-    assert cfg.corpus.dir == corpus and cfg.run.dir == tmp_path / "exp/me/tts1" and cfg.pack.name == "me"
+    assert cfg.corpus.dir == corpus and cfg.run.dir == tmp_path / "exp/me/fastspeech2" and cfg.pack.name == "me"
     assert os.access("egs/me/tts1/run.sh", os.X_OK)
     assert len(Path("egs/me/tts1/run.sh").read_text().splitlines()) <= 10
     assert call(capsys, "new", "me", "--corpus", str(corpus))[0] == 2

@@ -13,6 +13,7 @@ def example(durations: list[int], *, per_token: bool) -> Example:
     positions = np.arange(len(durations)) if per_token else frames
     return Example(
         tokens=np.arange(len(durations)),
+        speaker=0,
         durations=np.array(durations),
         mel=np.stack([frames, frames], axis=1),
         pitch_hz=positions,
