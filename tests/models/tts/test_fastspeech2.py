@@ -245,3 +245,63 @@ def test_a_damaged_model_is_an_artifact_error(name: str, tmp_path: Path) -> None
     (tmp_path / name).unlink()
     with pytest.raises(ArtifactError):
         load_model(tmp_path)
+
+
+ABLATIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "no_pitch": ({"pitch": {"target": "none"}, "energy": {"level": "frame", "bins": 16}}, {"speed", "energy"}),
+    "no_energy": ({"pitch": {"target": "cwt", "bins": 16}, "energy": {"target": "none"}}, {"speed", "pitch"}),
+    "neither": ({"pitch": {"target": "none"}, "energy": {"target": "none"}}, {"speed"}),
+}
+
+
+@pytest.mark.parametrize("kind", ABLATIONS)
+def test_what_is_left_out_has_no_weights_no_prediction_and_no_control(kind: str, monkeypatch: Any) -> None:
+    settings, controls = ABLATIONS[kind]
+    monkeypatch.setitem(TINY, kind, settings)
+    model = lively(tiny(kind))
+    left_out = {"pitch", "energy"} - controls
+    assert model.controls == controls
+    assert not [name for name, _ in model.named_parameters() if name.split(".")[0] in left_out]
+    together = speak(model, TOKENS, LENGTHS)
+    assert {name for name in ("pitch", "energy") if getattr(together, name) is None} == left_out
+    for row, n in enumerate(LENGTHS.tolist()):
+        alone = speak(model, TOKENS[row : row + 1, :n], LENGTHS[row : row + 1])
+        torch.testing.assert_close(together.mel[row, : alone.mel.shape[1]], alone.mel[0], atol=1e-5, rtol=1e-5)
+
+
+def test_energy_may_be_told_the_pitch() -> None:
+    """ming024's wiring, on request: another pitch, another energy; the pitch itself does not see the energy."""
+    model = tiny("small").eval()
+    network = model.config.network.model_copy(update={"energy_sees_pitch": True})
+    told = FastSpeech2(model.config.model_copy(update={"network": network})).eval()
+    told.load_state_dict(model.state_dict())
+    durations, tokens, lengths = torch.full((1, 5), 3), torch.tensor([[3, 5, PAUSE, 7, 8]]), torch.tensor([5])
+    given = variances("small", durations)
+    higher = Variances(given.durations, given.pitch_hz.flip(1), given.voiced, given.energy)
+    first, second = told(tokens, lengths, given), told(tokens, lengths, higher)
+    assert first.pitch.values.equal(second.pitch.values) and not first.energy.values.equal(second.energy.values)
+
+
+def test_speakers_speak_differently_and_alone_as_in_a_batch() -> None:
+    config = tiny("paper").config.model_copy(update={"speakers": ("ann", "ben")})
+    torch.manual_seed(0)
+    model = lively(FastSpeech2(config))
+    assert {name for name, _ in model.named_parameters()} - {name for name, _ in tiny("paper").named_parameters()} == {
+        "speaker_embedding.weight"
+    }
+    who = torch.tensor([1, 0, 1])
+    together = model.infer(TOKENS, LENGTHS, speakers=who)
+    for row, n in enumerate(LENGTHS.tolist()):
+        tokens, length = TOKENS[row : row + 1, :n], LENGTHS[row : row + 1]
+        alone = model.infer(tokens, length, speakers=who[row : row + 1])
+        torch.testing.assert_close(together.mel[row, : alone.mel.shape[1]], alone.mel[0], atol=1e-5, rtol=1e-5)
+        other = model.infer(tokens, length, speakers=1 - who[row : row + 1], durations=alone.durations)
+        assert not other.mel.allclose(alone.mel, atol=1e-2)
+    unnamed = model.infer(TOKENS, LENGTHS)
+    assert unnamed.mel.equal(model.infer(TOKENS, LENGTHS, speakers=torch.zeros(3, dtype=torch.long)).mel)
+
+
+def test_one_speaker_has_no_embedding() -> None:
+    config = tiny("small").config
+    assert FastSpeech2(config.model_copy(update={"speakers": ("ann",)})).speaker_embedding is None
+    assert FastSpeech2(config).speaker_embedding is None
