@@ -23,6 +23,7 @@ _DEFAULT_STEPS = 500
 # A fifth of the rate at which the small voices are trained: large enough for a new voice within some hundred steps,
 # small enough not to forget what the old one knows of words that the new recordings lack.
 _LEARNING_RATE = 2e-4
+_ELSEWHERE = "Choose another one with --out"
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -55,7 +56,7 @@ def finetune(
     section, label = corpus_section(corpus)
     name = _ODD.sub("_", f"{manifest.name}-{label}")[:64]
     folder = out or Path("exp") / "finetuned" / name
-    config = _new_config(folder)
+    config = _new_config(folder, voice)
     before, was_there = config.read_bytes() if config.exists() else None, folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -134,22 +135,41 @@ def corpus_section(corpus: str) -> tuple[dict[str, Any], str]:
 
 def _checked_voice(voice: Path) -> VoiceManifest:
     """What the voice is, if it can be fine-tuned."""
-    from speechkd.synthesis.manifest import read_manifest
+    from speechkd.synthesis.manifest import read_manifest, verify_files
 
     manifest = read_manifest(voice)
     kind = manifest.acoustic.model
     if kind not in _RECIPES:
         known = ", ".join(sorted(_RECIPES))
         raise UsageError("voices of this kind cannot be fine-tuned", where=str(voice), why=f"{kind}, not {known}")
+    verify_files(voice, manifest)
     return manifest
 
 
-def _new_config(folder: Path) -> Path:
-    """Where the configuration goes; UsageError if the folder holds something else than a run."""
+def _new_config(folder: Path, voice: Path) -> Path:
+    """Where the configuration goes; UsageError if the folder holds something else than a run of this command."""
     config = folder / "config.yaml"
+    if voice.resolve().is_relative_to(folder.resolve()):
+        why = "its run would replace the voice that it starts from"
+        raise UsageError("the voice lies in this folder", where=str(folder), why=why, todo=_ELSEWHERE)
     if folder.exists() and not config.is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError("this is not the folder of a run", where=str(folder), todo="Choose another one with --out")
+        raise UsageError("this is not the folder of a run", where=str(folder), todo=_ELSEWHERE)
+    if config.is_file() and not _starts_from_a_voice(config):
+        why = "that run was not started from a voice, and would be replaced"
+        raise UsageError("this is the folder of another run", where=str(folder), why=why, todo=_ELSEWHERE)
     return config
+
+
+def _starts_from_a_voice(config: Path) -> bool:
+    """Whether a run's configuration is one of this command."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    init = content.get("init") if isinstance(content, dict) else None
+    return isinstance(init, dict) and bool(init.get("voice"))
 
 
 def _take_back(config: Path, before: bytes | None, folder_was_there: bool) -> None:

@@ -71,9 +71,9 @@ def read_text(text: str | None, file: Path | None) -> str:
         )
     if file is None:
         return text or ""
-    if str(file) == "-":
-        return sys.stdin.read()
     try:
-        return file.read_text(encoding="utf-8-sig")
+        # Bytes, also from standard input: its own encoding is the locale's.
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return raw.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("the text file cannot be read", where=str(file), why=str(error)) from error

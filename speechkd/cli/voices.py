@@ -15,7 +15,7 @@ from rich.text import Text
 def voices(
     root: Annotated[Path, typer.Option(help="Folder in which recipes ran.")] = Path("exp"),
 ) -> None:
-    """List the packed voices, the newest first."""
+    """List the packed voices, the newest first, with the names of the speakers of each."""
     from speechkd.synthesis.find import FoundVoice, find_voices
 
     # Piped output is for programs: no path may be folded there.
@@ -25,13 +25,14 @@ def voices(
         console.print(f"no packed voice under {root}: train one with `make demo`", markup=False)
         return
 
-    def row(voice: FoundVoice) -> tuple[str, str, str, str]:
+    def row(voice: FoundVoice) -> tuple[str, str, str, str, str]:
         manifest = voice.manifest
         if manifest is None:
-            return "(unreadable)", "", voice.problem or "", str(voice.folder)
-        return manifest.name, f"{manifest.sample_rate} Hz", manifest.source.recipe, str(voice.folder)
+            return "(unreadable)", "", voice.problem or "", "", str(voice.folder)
+        speakers = ", ".join(manifest.speakers) or "one"
+        return manifest.name, f"{manifest.sample_rate} Hz", manifest.source.recipe, speakers, str(voice.folder)
 
-    table = Table("name", "sample rate", "recipe", "path", box=None, pad_edge=False)
+    table = Table("name", "sample rate", "recipe", "speakers", "path", box=None, pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"
     for voice in found:

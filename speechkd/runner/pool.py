@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait as wait_for_handles
 from typing import Any, Protocol
 
@@ -73,6 +73,8 @@ def warm_up(modules: Sequence[str]) -> None:
 @contextlib.contextmanager
 def _interrupts_held_back() -> Iterator[None]:
     """Processes started inside never get Ctrl-C, which is the runner's business; this process gets it afterwards."""
+    # Started first: where it is not running yet, starting it ends with interrupts let through again.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -62,11 +62,15 @@ class Record:
 
 @dataclass(frozen=True)
 class Marker:
-    """A stage that was started and not published: `running`, `interrupted` or `failed`, with the message."""
+    """A stage that was started and not published: `running`, `interrupted` or `failed`, with the message.
+
+    `seconds`: how long earlier attempts, on which this one builds, have worked; one that was killed does not count.
+    """
 
     state: str
     fingerprint: str
     message: str = ""
+    seconds: float = 0.0
 
 
 class RunFolder:
@@ -113,8 +117,11 @@ class RunFolder:
         """The marker of a stage; None if it is not at work."""
         raw = _read_json(self.work(stage) / "state.json")
         try:
-            return Marker(str(raw["state"]), str(raw["fingerprint"]), str(raw["message"])) if raw is not None else None
-        except (KeyError, TypeError):
+            if raw is None:
+                return None
+            seconds = float(raw.get("seconds", 0.0))
+            return Marker(str(raw["state"]), str(raw["fingerprint"]), str(raw["message"]), seconds)
+        except (KeyError, TypeError, ValueError):
             return None
 
     def write_marker(self, stage: str, marker: Marker) -> None:

@@ -208,6 +208,17 @@ class _Execution:
         self.plan: Plan = survey.plan(stage)
         self.number = survey.recipe.number(stage)
         self.log_path = self.folder.log(self.number, stage.name)
+        self.started = time.monotonic()
+        self.earlier_s = self._earlier_s()
+
+    def _earlier_s(self) -> float:
+        """How long interrupted attempts have worked that this one goes on from."""
+        marker = self.folder.read_marker(self.stage.name)
+        same = marker is not None and marker.fingerprint == self.plan.fingerprint and not self.options.force
+        return marker.seconds if marker is not None and same else 0.0
+
+    def _seconds(self) -> float:
+        return round(self.earlier_s + time.monotonic() - self.started, 3)
 
     @property
     def label(self) -> str:
@@ -242,10 +253,9 @@ class _Execution:
             scratch = new_scratch(self.folder, self.stage, self.plan.fingerprint, keep=not self.options.force)
             jobs, number = self.options.jobs, self.number
             context = Context(self.stage, number, self.folder, scratch, jobs, self.reporter, self.workers)
-            started = time.monotonic()
             with own_threads_inside():
                 self.stage(make_slice(self.survey.cfg, self.stage), context)
-            self._publish(work, self._outputs(context), time.monotonic() - started)
+            self._publish(work, self._outputs(context), self._seconds())
             log.info("done", extra={"file_only": True})
 
     @contextlib.contextmanager
@@ -258,7 +268,8 @@ class _Execution:
         with resource_errors(self.log_path), self.reporter.logging_to(self.log_path):
             log.info("started", extra={"file_only": True})
             try:
-                self.folder.write_marker(self.stage.name, Marker("running", self.plan.fingerprint))
+                marker = Marker("running", self.plan.fingerprint, seconds=self.earlier_s)
+                self.folder.write_marker(self.stage.name, marker)
                 fresh_folder(work / "out")
                 remove(work / "old")
                 yield work, log
@@ -276,7 +287,7 @@ class _Execution:
 
     def _mark(self, state: str, message: str = "") -> None:
         one_line = " ".join(message.splitlines())
-        self.folder.try_marker(self.stage.name, Marker(state, self.plan.fingerprint, one_line))
+        self.folder.try_marker(self.stage.name, Marker(state, self.plan.fingerprint, one_line, self._seconds()))
 
     def _explain(self, error: BaseException) -> SpeechkdError:
         """The error that a person sees for whatever a stage raised."""
@@ -312,7 +323,7 @@ class _Execution:
         for name in outputs:
             publish_folder(work / "out" / name, self.folder.artifact(name), work / "old" / name)
         paths = {path: external_name(get_path(self.survey.cfg, path)) for path in self.stage.external}
-        record = Record(self.plan, paths, outputs, round(seconds, 3), self.stage.function_name)
+        record = Record(self.plan, paths, outputs, seconds, self.stage.function_name)
         self.folder.write_record(self.stage.name, record)
         remove(work)
 

@@ -85,6 +85,14 @@ class VoiceManifest(_Part):
     source: VoiceSource
     files: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
 
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """The names of its speakers; empty for a voice of one."""
+        config = self.acoustic.config
+        trunk = config.get("trunk")
+        names = config.get("speakers") or (trunk.get("speakers") if isinstance(trunk, dict) else None) or ()
+        return tuple(map(str, names)) if len(names) > 1 else ()
+
     def to_text(self) -> str:
         """The bytes of voice.json: sorted keys, two spaces, a final newline."""
         return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -130,3 +131,34 @@ def test_a_voice_of_several_is_told_who_speaks(workplace):
     ann, ben = (soundfile.read(f"{name}.wav")[0] for name in ("ann", "ben"))
     assert len(ann) == len(ben) and (ann != ben).any()
     assert main(["synthesize", "Did it?", "--voice", "./both", "--speaker", "cat"]) == 2
+
+
+def test_voices_tell_who_speaks(workplace, capsys):
+    pack(workplace / "exp" / "one" / "voice", name="solo")
+    pack(workplace / "exp" / "two" / "voice", name="pair", acoustic=StandIn(StandInConfig(speakers=("ann", "ben"))))
+    assert main(["voices"]) == 0
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "speakers" in rows["name"]
+    assert "ann, ben" in rows["pair"] and "ann" not in rows["solo"] and " one " in rows["solo"]
+
+
+def test_speakers_stand_in_the_manifest_wherever_the_kind_keeps_them(workplace):
+    manifest = pack(workplace / "voice")
+    for config, names in (
+        ({"speakers": ["ann", "ben"]}, ("ann", "ben")),
+        ({"trunk": {"speakers": ["ann", "ben"]}}, ("ann", "ben")),
+        ({"speakers": ["ann"]}, ()),
+        ({"trunk": {}}, ()),
+    ):
+        part = manifest.acoustic.model_copy(update={"config": config})
+        assert manifest.model_copy(update={"acoustic": part}).speakers == names
+
+
+def test_standard_input_is_utf_8(workplace, capsys, monkeypatch):
+    pack(workplace / "exp" / "toy" / "voice")
+    for raw, code in (("\N{ZERO WIDTH NO-BREAK SPACE}Did it?\n".encode(), 0), (b"Did \xff it?", 3)):
+        stream = io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8")
+        monkeypatch.setattr("sys.stdin", stream)
+        assert main(["synthesize", "--file", "-", "-o", "piped.wav"]) == code
+    err = capsys.readouterr().err
+    assert "the text file cannot be read" in err and "Traceback" not in err

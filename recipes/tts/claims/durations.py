@@ -12,7 +12,7 @@ import torch
 
 from recipes.tts.claims.robustness import attended_tokens
 from recipes.tts.claims.speaking import as_batch
-from recipes.tts.claims.systems import System, finished, spread, write_json
+from recipes.tts.claims.systems import MODEL, System, finished, spread, write_json
 from speechkd.align.compare import Comparison, compare_pairs
 from speechkd.align.from_durations import alignment_from_durations
 from speechkd.align.textgrid import find_textgrids, read_textgrid
@@ -20,6 +20,7 @@ from speechkd.align.types import Alignment
 from speechkd.audio.presets import mel_preset
 from speechkd.errors import DataError
 from speechkd.runner import Context, Item, ItemStore
+from speechkd.runner.records import RunFolder
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,25 @@ def run(cfg: Any, ctx: Context) -> None:
             Found("aligner_in_frames", {id_: _extracted(teacher, id_, hop_s) for id_ in ids}),
             Found("aligner", {id_: Alignment.from_json(teacher.store("alignment").meta(id_)) for id_ in ids}),
         )
+        found["guide"] = guide(teacher)
         found["focus_rate"] = float(np.mean([attended.meta(id_)["focus_rate"] for id_ in ids]))
         found["errors"] = {source.name: compared(truth, source) for source in sources}
     write_json(ctx.output("durations") / "durations.json", found)
+
+
+def guide(teacher: System) -> str:
+    """What the run of a teacher asked its attention to follow: diagonal, alignment, none, or empty if it is not told.
+
+    A student's run that took its teacher over from elsewhere does not know.
+    """
+    own = teacher.model_artifact == MODEL
+    record = RunFolder(teacher.folder).read_record("train" if own else "teach")
+    if record is None or record.plan.external.get("teacher.model", "none") != "none":
+        return ""
+    told, section = record.plan.slice, "guide" if own else "teacher.own.guide"
+    if f"{section}.by" not in told:
+        return ""
+    return str(told[f"{section}.by"]) if told.get(f"{section}.weight") else "none"
 
 
 def _reference(folder: Path | None, there: Mapping[str, System]) -> dict[str, Path]:

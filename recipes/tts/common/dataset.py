@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from speechkd.data.batching import plan_batches, plan_batches_by_shard
+from speechkd.errors import StageError
 from speechkd.features.levels import token_means
 from speechkd.features.logarithm import hz_of_log, log_hz
 from speechkd.features.pitch import continuous_contour, interpolate_unvoiced
@@ -91,6 +92,18 @@ class TtsDataset:
     def n_frames(self, ids: Sequence[str]) -> dict[str, int]:
         """Frames per utterance."""
         return {id_: int(self.features.meta(id_)["n_frames"]) for id_ in ids}
+
+    def learned_and_chosen_by(self, splits: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
+        """The utterances of train and of valid that have features. StageError if a part has none left."""
+        train, valid = ([id_ for id_ in splits[part] if id_ in self.features] for part in ("train", "valid"))
+        for part, ids in (("train", train), ("valid", valid)):
+            if not ids:
+                raise StageError(
+                    f"no utterance of {part} has features", where=str(self.features.folder),
+                    why=f"all {len(splits[part])} failed in an earlier stage",
+                    todo="See that stage's report, or hold out other utterances (split.seed)",
+                )  # fmt: skip
+        return train, valid
 
     def plan(
         self, lengths: Mapping[str, int], max_frames: int, seed: int, epoch: int, window: int = 0

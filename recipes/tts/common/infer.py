@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from recipes.tts.common.manifest import Manifest
 from recipes.tts.common.tokenize import frontend
 from speechkd.audio.io import write_audio
 from speechkd.audio.mel import MelPreset, linear_spectrogram, mel_from_linear, mel_preset
+from speechkd.errors import StageError
 from speechkd.hub.fetch import fetch_files
 from speechkd.models.tts.interface import AcousticModel, Spoken
 from speechkd.models.tts.load import load_model
@@ -68,7 +69,7 @@ def run(cfg: Any, ctx: Context) -> None:
     out, numbers = ctx.output("samples"), manifest.speaker_numbers()
     for system in SYSTEMS if speaker.model.takes_durations else (RECORDING, COPY, PREDICTED):
         (out / system).mkdir()
-    held_out = [id_ for id_ in manifest.splits["test"] if id_ in features]
+    held_out = held_out_with_features(manifest.splits["test"], features)
     paths = {each.id: manifest.audio_path(each, cfg.corpus) for each in manifest.utterances}
     texts = {each.id: each.text for each in manifest.utterances}
     rows = []
@@ -85,6 +86,18 @@ def run(cfg: Any, ctx: Context) -> None:
             rows.append({"id": id_} | row)
             bar.advance()
     _write_timing(ctx.output("timing"), rows)
+
+
+def held_out_with_features(test: Sequence[str], features: ItemStore) -> list[str]:
+    """The test utterances that can be spoken beside their recordings. StageError if there is none."""
+    found = [id_ for id_ in test if id_ in features]
+    if not found:
+        raise StageError(
+            "no utterance of test has features", where=str(features.folder),
+            why=f"all {len(test)} failed in an earlier stage",
+            todo="See that stage's report, or hold out other utterances (split.seed)",
+        )  # fmt: skip
+    return found
 
 
 def _speak(speaker: Speaker, sentence: Sentence, out: Path) -> tuple[dict[str, np.ndarray], dict[str, float]]:

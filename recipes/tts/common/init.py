@@ -17,7 +17,14 @@ from pydantic import Field
 
 from speechkd.config import Config, ConfigPath
 from speechkd.errors import ArtifactError, ConfigError
-from speechkd.synthesis.manifest import ACOUSTIC_NAME, SYMBOLS_NAME, VoiceManifest, read_manifest, verify_files
+from speechkd.synthesis.manifest import (
+    ACOUSTIC_NAME,
+    SYMBOLS_NAME,
+    VoiceManifest,
+    VoiceSource,
+    read_manifest,
+    verify_files,
+)
 
 if TYPE_CHECKING:
     from speechkd.features.statistics import Statistics
@@ -62,17 +69,10 @@ def init_problems(init: InitSection | None, kind: str, mel_preset_name: str) -> 
         return
     if problem := _mel_problem(manifest, mel_preset_name):
         yield "init.voice", problem
-    speakers = speakers_of(manifest)
+    speakers = manifest.speakers
     if init.speaker and init.speaker not in speakers:
         known = f"its speakers: {', '.join(speakers)}" if speakers else "it has one speaker only"
         yield "init.speaker", f"the voice has no speaker {init.speaker!r}; {known}"
-
-
-def speakers_of(manifest: VoiceManifest) -> tuple[str, ...]:
-    """The speakers of a voice by name; empty for a voice of one."""
-    config = manifest.acoustic.config
-    names = tuple(config.get("speakers") or config.get("trunk", {}).get("speakers") or ())
-    return names if len(names) > 1 else ()
 
 
 def _mel_problem(manifest: VoiceManifest, mel_preset_name: str) -> str:
@@ -84,6 +84,37 @@ def _mel_problem(manifest: VoiceManifest, mel_preset_name: str) -> str:
     if manifest.mel.shape != shape_of(MEL_PRESETS[mel_preset_name]):
         return f"the voice's mel preset {mel_preset_name} has other numbers than this version's: {manifest.mel.shape}"
     return ""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The voice that a fine-tuned model started from, as transfer.json tells it."""
+
+    voice: str
+    speaker: str  # of a voice of several, the one that was chosen
+    source: VoiceSource
+    weights_sha256: str
+    statistics: str
+
+    @property
+    def licence(self) -> str:
+        """Under which terms the voice is given on."""
+        return self.source.licence or "not stated"
+
+    def in_words(self) -> str:
+        """For cards and tables."""
+        whom = f", speaker {self.speaker}" if self.speaker else ""
+        return f"voice {self.voice}{whom}: {self.source.corpus or 'recordings not stated'}; licence: {self.licence}"
+
+
+def origin(model: Path) -> Origin | None:
+    """Where the model in the folder `model` started; None for one that was trained from scratch."""
+    path = model / REPORT
+    if not path.is_file():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    source = VoiceSource(**content.get("source", {}))  # which the first accounts do not tell
+    return Origin(content["voice"], content["speaker"], source, content["weights_sha256"], content["statistics"])
 
 
 @dataclass(frozen=True)
@@ -122,9 +153,10 @@ class Start:
         return done
 
     def write(self, done: Transfer, folder: Path) -> None:
-        """Write transfer.json: the voice by its digest, and what became of every tensor."""
+        """Write transfer.json: the voice by its digest, its recordings and licence, what became of every tensor."""
         content = {
             "voice": self.manifest.name,
+            "source": self.manifest.source.model_dump(mode="json"),
             "kind": self.manifest.acoustic.model,
             "weights_sha256": self.manifest.files[ACOUSTIC_NAME],
             "statistics": self.scales,

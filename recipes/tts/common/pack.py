@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from recipes.tts.common.init import Origin, origin
 from speechkd.hub.fetch import fetch_files
 from speechkd.models.tts.interface import makes_samples
 from speechkd.models.tts.load import load_model
@@ -26,7 +27,7 @@ def run(cfg: Any, ctx: Context) -> None:
         if makes_samples(model)
         else load_vocoder(cfg.vocoder, cfg.audio.mel, fetch_files, cfg.audio.vocoder_level_db)
     )
-    vocoder_name = cfg.vocoder.type if vocoder else "none"
+    vocoder_name, start = cfg.vocoder.type if vocoder else "none", origin(ctx.input("model"))
     pack_voice(
         ctx.output("voice"),
         name=cfg.pack.name,
@@ -34,14 +35,14 @@ def run(cfg: Any, ctx: Context) -> None:
         vocoder=vocoder,
         symbols=symbols,
         mel_preset_name=cfg.audio.mel,
-        card=card(cfg, scores, vocoder_name),
+        card=card(cfg, scores, vocoder_name, start),
         lexicon=_own_words(cfg.text.lexicon),
         language=cfg.text.language,
         day_first=cfg.text.day_first,
         source=VoiceSource(
             recipe=cfg.recipe,
             corpus=cfg.corpus.title or cfg.corpus.name,
-            licence=cfg.corpus.licence,
+            licence=licences(cfg.corpus.licence, start),
             vocoder=vocoder_name,
         ),
     )
@@ -54,9 +55,15 @@ def _own_words(path: Path | None) -> dict[str, tuple[str, ...]]:
     return {word: lexicon.variants(word)[0] for word in lexicon.words()}
 
 
-def card(cfg: Any, scores: dict[str, Any], vocoder: str) -> str:
+def licences(own: str, start: Origin | None) -> str:
+    """The licences of all recordings that a voice was made from: those of the voice it started from count as well."""
+    return own if start is None else f"{own or 'not stated'}; of voice {start.voice}: {start.licence}"
+
+
+def card(cfg: Any, scores: dict[str, Any], vocoder: str, start: Origin | None = None) -> str:
     """The voice's card: what it was made from, under which licence, how near it comes."""
     predicted = scores["predicted"]
+    started = f"| fine-tuned from | {start.in_words()} |\n" if start else ""
     return f"""# {cfg.pack.name}
 
 | | |
@@ -65,7 +72,7 @@ def card(cfg: Any, scores: dict[str, Any], vocoder: str) -> str:
 | recordings | {cfg.corpus.title or cfg.corpus.name} |
 | speaker | {cfg.corpus.speaker or "not stated"} |
 | licence of the recordings | {cfg.corpus.licence or "not stated"} |
-| vocoder | {vocoder} |
+{started}| vocoder | {vocoder} |
 | MCD-DTW | {predicted["mcd_dtw_db"]:.2f} dB over {scores["utterances"]} held-out sentences |
 | duration error | {predicted["duration_mae_ms"]:.1f} ms per phone |
 

@@ -7,6 +7,7 @@ import os
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -95,14 +96,14 @@ def _table(section: Section) -> str:
 def _utterance(id_: str, text: str, score: dict[str, Any], samples: str, pictured: bool) -> str:
     players = "".join(
         f"<figure><figcaption>{TITLES[system]}{_figure(score.get(system))}</figcaption>"
-        f'<audio controls preload="none" src="{escape(samples)}/{system}/{escape(id_)}.wav"></audio></figure>'
+        f'<audio controls preload="none" src="{escape(samples)}/{system}/{quote(id_)}.wav"></audio></figure>'
         for system in SYSTEMS
         if system == RECORDING or system in score
     )
     heard = score.get("heard", {}).get(PREDICTED)
     recognised = f'<div class="id">the recogniser heard: {escape(heard)}</div>' if heard is not None else ""
     alt = f"mels, pitch and phones of {id_}"
-    picture = f'<img src="pictures/{escape(id_)}.png" alt="{escape(alt)}" loading="lazy">' if pictured else ""
+    picture = f'<img src="pictures/{quote(id_)}.png" alt="{escape(alt)}" loading="lazy">' if pictured else ""
     return (
         f'<section><b>{escape(text)}</b> <span class="id">{escape(id_)}</span>'
         f'<div class="players">{players}</div>{recognised}{picture}</section>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 from recipes.tts.common.infer import COPY, PREDICTED, RECORDING, TRUE_DURATIONS
+from recipes.tts.common.init import Origin, origin
 from recipes.tts.common.report import write_report
 from recipes.tts.common.table import Section, update_table
 from speechkd.audio.presets import mel_preset
@@ -34,7 +36,7 @@ DIGESTED = ("split", "text", "audio", "align", "features", "model", "train", "sc
 NAMES = {
     RECORDING: "the recordings themselves",
     COPY: "copy synthesis (vocoder on true mels)",
-    TRUE_DURATIONS: "true durations, predicted pitch and energy",
+    TRUE_DURATIONS: "true durations, the rest predicted",
     PREDICTED: "everything predicted",
 }
 
@@ -88,8 +90,14 @@ def _facts(cfg: Any, ctx: Context, timing: dict[str, Any], sections: Sequence[st
     parts = ", ".join(f"{part} {value:.4f}" for part, value in factor.items())
     minutes = ctx.record("train").seconds / 60
     precision = resolve_precision(cfg.train.precision, device)
+    start = origin(ctx.input("model"))
+    digested = {name: jsonable(getattr(cfg, name)) for name in sorted({*DIGESTED, *sections})}
+    if start:
+        digested["init"] = [start.weights_sha256, start.statistics, start.speaker]
     return [
-        ("command", f"`{command(cfg)}`"),
+        ("command", f"`{command(cfg, start)}`"),
+        *([("fine-tuned from", start.in_words()), ("with all settings", "`speechkd run RUN/config.yaml`")]
+          if start else []),
         ("data", f"{report['utterances']} utterances, {report['duration_s'] / 60:.1f} min; "
                  f"{len(splits['train'])} train, {len(splits['valid'])} valid, {len(splits['test'])} test"),
         ("training", f"{history[-1]['step']} steps in {minutes:.1f} min on {device_name(device)}, {precision}; "
@@ -97,13 +105,15 @@ def _facts(cfg: Any, ctx: Context, timing: dict[str, Any], sections: Sequence[st
         ("real-time factor", f"{parts}, sum {sum(factor.values()):.4f} ({timing['threads']} threads; below 1 is "
                              "faster than speech)"),
         ("seed", str(cfg.train.seed)),
-        ("config digest", digest({name: jsonable(getattr(cfg, name)) for name in sorted({*DIGESTED, *sections})})[:16]),
+        ("config digest", digest(digested)[:16]),
         ("data digest", ctx.record("extract").outputs["features"].digest[:16]),
     ]  # fmt: skip
 
 
-def command(cfg: Any) -> str:
-    """How to run this again, from the root of the repository."""
+def command(cfg: Any, start: Origin | None = None) -> str:
+    """How to run this again, from the root of the repository. `start`: of a fine-tuned voice."""
+    if start is not None:
+        return _finetune_command(cfg, start)
     name = cfg.results.conf
     where = f"egs/{cfg.corpus.name}/tts1/run.sh" + ("" if name == "fastspeech2" else f" {name}")
     settings = ["--set corpus.dir=CORPUS"] if cfg.corpus.dir is not None else []
@@ -111,6 +121,13 @@ def command(cfg: Any) -> str:
         source = cfg.vocoder.path.name if cfg.vocoder.path else f"{cfg.vocoder.hub}@{cfg.vocoder.revision}"
         settings.append(f"--set vocoder.path={source}")
     return " ".join([where, *settings])
+
+
+def _finetune_command(cfg: Any, start: Origin) -> str:
+    """Where the voice and the recordings lie is nobody else's business."""
+    corpus = "CORPUS" if cfg.corpus.dir is not None else cfg.corpus.name
+    words = ["speechkd finetune", shlex.quote(start.voice), corpus, f"--steps {cfg.train.max_steps}"]
+    return " ".join([*words, *([f"--speaker {shlex.quote(start.speaker)}"] if start.speaker else [])])
 
 
 def _json(path: Path) -> Any:

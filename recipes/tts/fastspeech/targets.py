@@ -43,6 +43,7 @@ class Sources:
     spoken: ItemStore
     features: ItemStore
     options: TargetSection
+    made_by: str  # the teacher's fingerprint
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def run(cfg: Any, ctx: Context) -> None:
     """
     manifest, teacher = Manifest.read(ctx.input("manifest")), ctx.input("teacher")
     head = trusted_head(teacher, cfg.targets.teacher_focus)
-    sources = Sources(teacher, head, ctx.store("spoken"), ctx.store("features"), cfg.targets)
+    made_by = fingerprint(teacher)
+    sources = Sources(teacher, head, ctx.store("spoken"), ctx.store("features"), cfg.targets, made_by)
     numbers, available = manifest.speaker_numbers(), set(sources.features.ids)
     learned, measured = ("train", "valid"), ("valid", "test")
     refuse_test_sentences(ctx.input("manifest"), learned)
@@ -71,7 +73,6 @@ def run(cfg: Any, ctx: Context) -> None:
         sorted(id_ for part in parts for id_ in manifest.splits[part] if id_ in available)
         for parts in (learned, measured)
     )
-    made_by = fingerprint(teacher)
     digest = ctx.record("prepare").outputs["manifest"].digest
     ctx.map(learn, [(id_, numbers[id_]) for id_ in ids], "targets", common=sources, max_errors=len(ids))
     kept = _report(ctx, ctx.output("targets"), ids, cfg.run.max_errors)
@@ -150,7 +151,7 @@ def distrust(heard: Heard, reading: Reading, recorded_frames: int, options: Targ
 
 def hear(id_: str, speaker: int, sources: Sources, free: bool) -> Heard:
     """Let the teacher speak a text freely, or follow its recording."""
-    options, teacher = sources.options, teacher_in(sources.teacher, sources.options.device)
+    options, teacher = sources.options, teacher_in(sources.teacher, sources.options.device, sources.made_by)
     symbols = symbols_in(sources.spoken.folder).encode(sources.spoken.meta(id_)["symbols"])
     tokens = torch.tensor([symbols], device=options.device)
     speakers = torch.tensor([speaker], device=options.device)
@@ -179,8 +180,8 @@ def _array(values: torch.Tensor) -> Array:
 
 
 @lru_cache(maxsize=1)
-def teacher_in(folder: Path, device: str) -> TransformerTts:
-    """The teacher, once per process."""
+def teacher_in(folder: Path, device: str, made_by: str) -> TransformerTts:
+    """The teacher with this fingerprint, once per process: another may lie in its folder later."""
     teacher = load_model(folder)
     assert isinstance(teacher, TransformerTts)
     return teacher.to(device)

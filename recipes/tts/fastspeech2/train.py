@@ -28,9 +28,7 @@ def run(cfg: Any, ctx: Context) -> None:
     dataset = TtsDataset(ctx.input("features"), ctx.input("spoken"), cfg.model, manifest.speaker_numbers())
     if start := open_start(cfg.init):
         dataset.statistics = start.statistics(dataset.statistics)
-    splits = manifest.splits
-    available = set(dataset.features.ids)
-    train, valid = ([id_ for id_ in splits[part] if id_ in available] for part in ("train", "valid"))
+    train, valid = dataset.learned_and_chosen_by(manifest.splits)
     torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))
     model = FastSpeech2(model_config(cfg.model, dataset.symbols, dataset.statistics, manifest.speakers))
     taken = start.fill(model, dataset.symbols, ctx.log) if start else None

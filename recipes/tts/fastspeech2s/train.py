@@ -31,8 +31,7 @@ def run(cfg: Any, ctx: Context) -> None:
     """Write `model`: model.json, model.safetensors, history.jsonl."""
     manifest, preset = Manifest.read(ctx.input("manifest")), mel_preset(cfg.audio.mel)
     dataset = TtsDataset(ctx.input("features"), ctx.input("spoken"), cfg.model.trunk(), manifest.speaker_numbers())
-    available = set(dataset.features.ids)
-    train, valid = ([id_ for id_ in manifest.splits[part] if id_ in available] for part in ("train", "valid"))
+    train, valid = dataset.learned_and_chosen_by(manifest.splits)
     recordings = _recordings(manifest, dataset, cfg, preset)
     _check_lengths(recordings.n_frames, train, valid, cfg.slices.frames, ctx)
     torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))

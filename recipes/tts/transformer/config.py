@@ -12,6 +12,9 @@ from speechkd.config import Config
 from speechkd.models.tts.transformer_config import TransformerNetwork
 from speechkd.training.options import TrainOptions
 
+#: Figures of a validation that there are only if it speaks freely.
+OF_FREE_SPEECH = ("misfit", "free_mel", "unstopped", "free_length")
+
 
 class AugmentSection(Config):
     """What keeps the model from learning utterances by heart, and from trusting the frames that it is given."""
@@ -75,6 +78,7 @@ class TransformerSections(Config):
     def problems(self) -> Iterable[tuple[str, str]]:
         """A guide for heads that are not there."""
         yield from guide_problems(self.model, self.guide)
+        yield from choice_problems(self.train, self.check)
 
 
 class TransformerRecipe(TtsConfig):
@@ -91,11 +95,20 @@ class TransformerRecipe(TtsConfig):
         """What cannot work together."""
         yield from TtsConfig.problems(self)  # not super(): what is looked at may be a stand-in with a part of the keys
         yield from guide_problems(self.model, self.guide)
+        yield from choice_problems(self.train, self.check)
+
+
+def choice_problems(train: TrainOptions, check: CheckSection) -> Iterable[tuple[str, str]]:
+    """Weights that are to be chosen by speech that nobody listens to."""
+    if train.best_by in OF_FREE_SPEECH and not check.spoken:
+        yield "train.best_by", f"{train.best_by} is measured on utterances that are spoken: check.spoken is 0"
 
 
 def guide_problems(model: TransformerNetwork, guide: GuideSection) -> Iterable[tuple[str, str]]:
     """A guide for layers or heads that the decoder does not have."""
     stack = model.decoder
+    if guide.weight and not guide.layers:
+        yield "guide.layers", "there is a weight, and no layer to guide"
     for layer in guide.layers:
         if not -stack.layers <= layer < stack.layers:
             yield "guide.layers", f"there is no layer {layer} among {stack.layers}"

@@ -115,6 +115,9 @@ class TransformerTask:
         if augment.own_frames:
             with torch.no_grad():
                 first = model(batch.tokens, batch.token_lengths, mel, batch.mel_lengths, batch.speakers, clock=clock)
+            # Autocast remembers the weights that it has converted; some versions of torch take those converted here,
+            # which know no gradient, for the pass with gradients too, and nothing would be learned.
+            torch.clear_autocast_cache()
             mel = torch.where(_drawn(mel, augment.own_frames), first.coarse, mel)
         if augment.drop_frames:
             mel = torch.where(_drawn(mel, augment.drop_frames), self.mean.to(mel), mel)
@@ -234,10 +237,7 @@ def transformer_losses(
     losses = {"mel": _mel_loss(output.mel, batch.mel, frames, weights.mel)}
     if output.coarse is not output.mel:
         losses["coarse"] = _mel_loss(output.coarse, batch.mel, frames, weights.mel)
-    n_steps = output.stop_logits.shape[1]
-    reduction = -(-batch.mel.shape[1] // n_steps)
-    steps = -(-batch.mel_lengths // reduction)
-    losses["stop"] = weights.stop_weight * stop_loss(output.stop_logits, steps, positive)
+    losses["stop"] = weights.stop_weight * stop_loss(output.stop_logits, output.steps, positive)
     return losses
 
 

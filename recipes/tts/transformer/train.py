@@ -38,8 +38,7 @@ def run(cfg: Any, ctx: Context, output: str = "model") -> None:
     """
     manifest = Manifest.read(ctx.input("manifest"))
     dataset = dataset_of(ctx.input("features"), ctx.input("spoken"), manifest.speaker_numbers())
-    available = set(dataset.features.ids)
-    train, valid = ([id_ for id_ in manifest.splits[part] if id_ in available] for part in ("train", "valid"))
+    train, valid = dataset.learned_and_chosen_by(manifest.splits)
     torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))
     model = TransformerTts(model_config(cfg.model, dataset.symbols, dataset.statistics, manifest.speakers))
     n_parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -31,6 +31,7 @@ class TransformerOutput:
     mel: Tensor  # (B, F, n_mels) natural log, zero past the lengths
     coarse: Tensor  # (B, F, n_mels) the mel before the post-net; the same without one
     stop_logits: Tensor  # (B, S) of the probability that the utterance ends with this step
+    steps: Tensor  # (B,) of the S steps, those of each utterance
     attention: Tensor  # (B, L, H, F, T) to the tokens, of each layer's heads; zero at padding
 
 
@@ -97,7 +98,9 @@ class TransformerTts(nn.Module):
         coarse = self._natural(normalised, mask)
         corrected = coarse if self.postnet is None else self._natural(self._corrected(normalised, mask), mask)
         attention = self._per_frame(attention, mel.shape[1]) * mask[:, None, None, :, None]
-        return TransformerOutput(corrected, coarse, self.stop_project(hidden).squeeze(-1).float(), attention)
+        steps = -(-mel_lengths // self.config.network.reduction)
+        stop_logits = self.stop_project(hidden).squeeze(-1).float()
+        return TransformerOutput(corrected, coarse, stop_logits, steps, attention)
 
     @torch.inference_mode()
     def generate(

@@ -80,6 +80,8 @@ class TransformerNetwork(Config):
         for name, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
             if self.hidden % stack.heads:
                 yield f"{name}.heads", f"{stack.heads} heads do not divide the hidden size {self.hidden}"
+        if self.window and not self.window.layers:
+            yield "window.layers", "no layer is held: leave the window out"
         for layer in self.window.layers if self.window else ():
             if not -self.decoder.layers <= layer < self.decoder.layers:
                 yield "window.layers", f"there is no layer {layer} among {self.decoder.layers}"

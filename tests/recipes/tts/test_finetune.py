@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from recipes.tts.common.corpora.mini import speak_mini_corpus
+from recipes.tts.common.init import Origin
+from recipes.tts.common.pack import licences
+from recipes.tts.common.results import command, results_section
 from recipes.tts.fastspeech2 import RECIPE
 from speechkd.cli.main import main
 from speechkd.config import ConfigErrors, load_config
 from speechkd.models.tts.load import load_model
 from speechkd.runner import RunOptions, list_stages, run_recipe
+from speechkd.runner.records import RunFolder
+from speechkd.synthesis.manifest import VoiceSource
 
 ROOT = Path(__file__).resolve().parents[3]
 N_OLD, N_NEW, STEPS = 8, 10, 20
@@ -80,6 +86,12 @@ def validation(run: Path) -> list[dict[str, Any]]:
 def transfer(run: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((run / "model" / "transfer.json").read_text())
     return content
+
+
+def results_facts(cfg: Any, run: Path) -> Any:
+    """What the table says of a finished run."""
+    folder = RunFolder(run)
+    return results_section(cfg, SimpleNamespace(input=folder.artifact, record=folder.read_record)).facts  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -258,3 +270,58 @@ def test_a_damaged_voice_is_refused(bench: Bench, tuned: Path) -> None:
     with pytest.raises(ArtifactError, match="damaged"):
         open_start(InitSection(voice=broken))
     assert open_start(None) is None and open_start(InitSection()) is None
+
+
+def test_card_table_and_voice_name_the_voice_it_started_from(bench: Bench, tuned: Path) -> None:
+    licence = json.loads((bench.voice / "voice.json").read_text())["source"]["licence"]
+    assert licence == transfer(tuned)["source"]["licence"] == "Apache-2.0"
+    words = f"voice mini: {transfer(tuned)['source']['corpus']}; licence: Apache-2.0"
+    assert f"| fine-tuned from | {words} |" in (tuned / "voice" / "card.md").read_text()
+    assert "fine-tuned" not in (bench.voice / "card.md").read_text()
+    new = json.loads((tuned / "voice" / "voice.json").read_text())["source"]
+    assert new["licence"] == "not stated; of voice mini: Apache-2.0"
+    table = (tuned / "results" / "RESULTS.md").read_text()
+    assert f"- command: `speechkd finetune mini CORPUS --steps {STEPS}`" in table and "run.sh" not in table
+    assert f"- fine-tuned from: {words}" in table and "speechkd run RUN/config.yaml" in table
+
+
+def test_the_digest_tells_what_training_started_from(tuned: Path) -> None:
+    """The same settings from another voice are another configuration."""
+    cfg: Any = load_config(tuned / "config.yaml", RECIPE.config)
+    facts = dict(results_facts(cfg, tuned))
+    path = tuned / "model" / "transfer.json"
+    text = path.read_text()
+    try:
+        path.write_text(json.dumps(json.loads(text) | {"weights_sha256": "0" * 64}))
+        assert dict(results_facts(cfg, tuned))["config digest"] != facts["config digest"]
+    finally:
+        path.write_text(text)
+
+
+def test_a_voice_without_an_account_of_its_source() -> None:
+    """transfer.json of earlier versions, and a voice of several."""
+    start = Origin("old voice", "ann", VoiceSource(), "0" * 64, "corpus")
+    assert start.in_words() == "voice old voice, speaker ann: recordings not stated; licence: not stated"
+    corpus = SimpleNamespace(name="own", dir=None)
+    cfg = SimpleNamespace(corpus=corpus, train=SimpleNamespace(max_steps=5))
+    assert command(cfg, start) == "speechkd finetune 'old voice' own --steps 5 --speaker ann"
+    assert licences("CC0-1.0", None) == "CC0-1.0"
+    assert licences("CC0-1.0", start) == "CC0-1.0; of voice old voice: not stated"
+
+
+def test_no_run_is_replaced_by_its_own_child(bench: Bench, tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for run in (bench.voice.parent, tuned):
+        before = (run / "config.yaml").read_bytes()
+        code, line = refused(capsys, str(run / "voice"), str(bench.one), "--out", str(run))
+        assert code == 2 and "would replace the voice that it starts from" in line
+        assert (run / "config.yaml").read_bytes() == before
+    code, line = refused(capsys, str(tuned / "voice"), str(bench.one), "--out", str(bench.voice.parent))
+    assert code == 2 and "this is the folder of another run" in line
+
+
+def test_a_voice_that_lacks_a_file_leaves_nothing_behind(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    lacking, out = bench.folder / "lacking", bench.folder / "never"
+    shutil.copytree(bench.voice, lacking)
+    (lacking / "acoustic.safetensors").unlink()
+    code, line = refused(capsys, str(lacking), str(bench.one), "--out", str(out))
+    assert code == 5 and "a file of the voice is missing" in line and not out.exists()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from recipes.tts.common.results import METRICS
+from recipes.tts.common.report import _utterance
+from recipes.tts.common.results import METRICS, NAMES
 from recipes.tts.common.score import summarise
 from recipes.tts.common.table import Section, update_table
 
@@ -86,3 +89,18 @@ def test_every_column_has_its_own_name_and_unit() -> None:
     titles = [title for _, title, _ in METRICS]
     assert len(set(titles)) == len(titles)
     assert [form.format(0.1234) for key, _, form in METRICS if key == "word_error_rate"] == ["12.3%"]
+
+
+def test_links_lead_to_files_whatever_their_names() -> None:
+    """A reader of the page undoes HTML's escapes, then those of addresses, and must come to the file's own name."""
+    for id_ in ("plain-1", "take #2", "50%25?", "a&b<c>'d\""):
+        scores = {"predicted": {"mcd_dtw_db": 5.0}}
+        page = _utterance(id_, "<b>", scores, "../samples", pictured=True)
+        found = {urlsplit(unescape(each)).path for each in re.findall(r'src="([^"]*)"', page)}
+        files = {f"../samples/recording/{id_}.wav", f"../samples/predicted/{id_}.wav", f"pictures/{id_}.png"}
+        assert {unquote(each) for each in found} == files
+        assert "&lt;b&gt;" in page and "<c>" not in page
+
+
+def test_true_durations_promise_no_variances_that_a_kind_lacks() -> None:
+    assert NAMES["true_durations"] == "true durations, the rest predicted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,15 +11,17 @@ import pytest
 import torch
 
 from recipes.tts.claims.control import boundary_places, break_row, frame_levels_db, summarise
+from recipes.tts.claims.durations import guide
 from recipes.tts.claims.listening import Heard, listener_summary
 from recipes.tts.claims.pitch import energy_error
 from recipes.tts.claims.robustness import attended_tokens, structure_wrong, student_structure, teacher_structure
 from recipes.tts.claims.sentences import hard_sentences
 from recipes.tts.claims.speaking import never_stopping
 from recipes.tts.claims.speed import even_durations, log_slope, summary
-from recipes.tts.claims.systems import spread
+from recipes.tts.claims.systems import System, spread
 from speechkd.audio.presets import mel_preset
 from speechkd.errors import DataError
+from speechkd.runner.records import Plan, Record, RunFolder
 from speechkd.text import EnglishFrontend, Tokens, Word
 
 SENTENCE = Tokens(
@@ -157,3 +160,22 @@ def test_a_teacher_that_never_stops_is_a_copy() -> None:
     never_stopping(model)
     assert model.config.network.stop.threshold > 1
     assert config.network.stop.threshold == 0.5
+
+
+@pytest.mark.parametrize(
+    ("stage", "told", "external", "found"),
+    [
+        ("train", {"guide.by": "alignment", "guide.weight": 0.3}, {}, "alignment"),
+        ("train", {"guide.by": "alignment", "guide.weight": 0.0}, {}, "none"),
+        ("train", {"guide.by": "diagonal", "guide.weight": 1.0}, {}, "diagonal"),
+        ("train", {"loss.mel": "l1"}, {}, ""),
+        ("teach", {"teacher.own.guide.by": "alignment", "teacher.own.guide.weight": 0.3}, {}, "alignment"),
+        ("teach", {"teacher.own": None}, {"teacher.model": "0f"}, ""),
+    ],
+)
+def test_what_taught_the_attention_stands_in_the_record(
+    tmp_path: Path, stage: str, told: dict[str, Any], external: dict[str, str], found: str
+) -> None:
+    RunFolder(tmp_path).write_record(stage, Record(Plan("tts/x", stage, 1, told, {}, external), {}, {}, 1.0))
+    assert guide(System("teacher", tmp_path, "model" if stage == "train" else "teacher")) == found
+    assert guide(System("teacher", tmp_path / "nothing")) == ""

@@ -186,3 +186,18 @@ def test_curves() -> None:
     assert step_reaching(points, 2.0) == 10
     assert step_reaching(points, 0.4) is None
     assert as_l1([[1, 9.0], [2, 4.0]], "mse", 1.6) == [[1, pytest.approx(2.4)], [2, pytest.approx(1.6)]]
+
+
+def test_a_guided_teacher_is_named_beside_its_errors() -> None:
+    plain = evidence()
+    row = row_of(CLAIM["duration_error"], plain)
+    assert "guide.by" not in row.ours
+    for guide in ("", "none", "diagonal"):
+        assert row_of(CLAIM["duration_error"], copy.deepcopy(plain) | {
+            "durations": plain["durations"] | {"guide": guide}}) == row  # fmt: skip
+    taught = row_of(CLAIM["duration_error"], plain | {"durations": plain["durations"] | {"guide": "alignment"}})
+    assert (
+        taught.ours == row.ours + "; this teacher's attention was taught by the aligner's alignment "
+        "(guide.by: alignment)"
+    )
+    assert taught.direction == row.direction
