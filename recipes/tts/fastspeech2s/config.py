@@ -44,7 +44,7 @@ class SpectralSection(Config):
 class AdversarialSection(Config):
     """The game against a discriminator of samples."""
 
-    weight: float = Field(4.0, ge=0, description="of the adversarial loss; 0 leaves the discriminator out")
+    weight: float = Field(4.0, ge=0, description="of the adversarial loss; 0: there is no game")
     start_step: int = Field(100_000, ge=1, description="first step of the game; until then samples learn spectra alone")
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
 

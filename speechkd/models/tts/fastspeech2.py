@@ -18,7 +18,7 @@ from speechkd.models.common.fft import FftStack, VariancePredictor
 from speechkd.models.common.masks import length_mask
 from speechkd.models.tts.config import FastSpeech2Config
 from speechkd.models.tts.interface import CONTROLS, Spoken
-from speechkd.models.tts.regulator import expand, round_half_up
+from speechkd.models.tts.regulator import expand, regulate
 from speechkd.models.tts.variance import EnergyAdaptor, EnergyPrediction, PitchAdaptor, PitchPrediction
 
 
@@ -173,7 +173,7 @@ class FastSpeech2(nn.Module):
         return states, mask
 
     def _durations(self, tokens: Tensor, log_durations: Tensor, mask: Tensor, speed: float) -> Tensor:
-        frames = round_half_up((torch.exp(log_durations.float()) - 1.0).clamp(min=0.0) / speed)
+        frames = regulate(torch.expm1(log_durations.float()).clamp(min=0.0), 1.0 / speed)
         least = (~self.may_pause[tokens]).long()  # type: ignore[index]
         return torch.maximum(frames, least) * mask
 

@@ -50,7 +50,7 @@ from recipes.tts.fastspeech.texts import TextBatch
 from recipes.tts.transformer import RECIPE as TEACHER
 from speechkd.align.attention import focus_rate
 from speechkd.config import ConfigErrors, load_config
-from speechkd.errors import ConfigError, DataError, StageError
+from speechkd.errors import ArtifactError, ConfigError, DataError, StageError
 from speechkd.models.tts.fastspeech import FastSpeech
 from speechkd.models.tts.fastspeech_config import FastSpeechConfig
 from speechkd.models.tts.transformer import TransformerTts
@@ -371,7 +371,11 @@ def manifest(folder: Path, texts: dict[str, str]) -> None:
 
 
 def test_a_teacher_that_fits_may_teach(tmp_path: Path) -> None:
-    TeacherRun(tmp_path).check()
+    bench = TeacherRun(tmp_path)
+    bench.check()
+    shutil.rmtree(bench.own / "manifest")
+    with pytest.raises(ArtifactError):  # it did look at the sentences
+        bench.check()
 
 
 def test_a_teacher_that_is_not_there_is_to_be_trained_first(tmp_path: Path) -> None:

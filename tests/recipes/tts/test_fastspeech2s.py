@@ -317,6 +317,9 @@ def test_a_trunk_with_other_symbols_is_refused(bench: Bench, tmp_path: Path) -> 
 
 
 def test_dropout_may_be_another(bench: Bench, tmp_path: Path) -> None:
-    save_model(tmp_path, bench.task().model.trunk)
+    given: Any = bench.task().model
+    save_model(tmp_path, given.trunk)
     other: Any = bench.task(bench.cfg(model={"predictor": {"layers": 2, "channels": 16, "kernel": 3, "dropout": 0.4}}))
     start_trunk(other.model.trunk, tmp_path)
+    assert other.model.trunk.config != given.trunk.config
+    assert torch.equal(other.model.trunk.embedding.weight, given.trunk.embedding.weight)
