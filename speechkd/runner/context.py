@@ -129,7 +129,7 @@ class Context:
         folder = self.scratch / "map" / name
         n_items = sum(len(shard.items) for shard in shards)
         with self.progress(n_items, f"{self.stage.name} {name}") as bar:
-            run_map(Work(function, common, folder), shards, self.workers, bar.advance, self.log)
+            run_map(Work(function, common, folder), shards, self.workers, bar, self.log)
         return folder
 
 

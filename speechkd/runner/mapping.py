@@ -22,6 +22,7 @@ from speechkd.runner.items import Item, json_line, shard_name, shard_size, write
 from speechkd.runner.pool import Task, one_thread_here, run_tasks
 from speechkd.runner.publish import as_resource_error, link_file, publish_folder, remove, resource_errors
 from speechkd.runner.remote import Outcome, Site, run_at_site
+from speechkd.runner.report import Bar
 
 MapFunction = Callable[[str, Any, Any], Item]
 _SHOWN_ERRORS = 5
@@ -159,9 +160,7 @@ def _write(folder: Path, good: dict[str, Item], bad: dict[str, str], label: str)
     (folder / "ids.json").write_text(json_line({"done": sorted(good), "errors": bad}), encoding="utf-8")
 
 
-def run_map(
-    work: Work, shards: Sequence[Shard], workers: Workers, advance: Callable[[int], None], log: logging.Logger
-) -> None:
+def run_map(work: Work, shards: Sequence[Shard], workers: Workers, bar: Bar, log: logging.Logger) -> None:
     """Fill `work.folder` with one sub-folder per shard, skipping those that an earlier run finished."""
     function = work.function
     if "<locals>" in getattr(function, "__qualname__", "") or getattr(function, "__name__", "") == "<lambda>":
@@ -175,31 +174,29 @@ def run_map(
     finished = sum(len(shard.items) for shard in shards) - sum(len(shard.items) for shard in todo)
     if finished:
         log.info("%d items were finished by an earlier run", finished)
-        advance(finished)
+        bar.resume_at(finished)
     if workers.inline:
         for shard in todo:
             with one_thread_here():
-                run_shard(work, shard, lambda: advance(1))
+                run_shard(work, shard, lambda: bar.advance(1))
     elif todo:
-        _hand_out(work, todo, workers, advance, log)
+        _hand_out(work, todo, workers, bar, log)
 
 
-def _hand_out(
-    work: Work, shards: Sequence[Shard], workers: Workers, advance: Callable[[int], None], log: logging.Logger
-) -> None:
+def _hand_out(work: Work, shards: Sequence[Shard], workers: Workers, bar: Bar, log: logging.Logger) -> None:
     """Give the shards to workers, and wait until all are published."""
     groups = [(shard,) for shard in shards] if workers.n_groups is None else _grouped(shards, workers.n_groups)
     arguments = (run_at_site, (Site.mark(work.folder), run_shards)) if workers.remote else (run_shards, ())
     function, before = arguments
     tasks = (Task(_label(group), (*before, work, group)) for group in groups)
-    counter = _Counter(shards, work.folder, advance) if workers.n_groups is not None else None
+    counter = _Counter(shards, work.folder, bar.advance) if workers.n_groups is not None else None
 
     def done(result: Worked | Outcome) -> None:
         worked = result.get() if isinstance(result, Outcome) else result
         if counter is not None:
             counter.look()
         else:
-            advance(worked.n_items)
+            bar.advance(worked.n_items)
         if workers.remote:
             for label in worked.begun_before:
                 log.warning("a worker died while it worked on %s: another one has done it", label)

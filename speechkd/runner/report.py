@@ -23,6 +23,9 @@ class Bar(Protocol):
     def advance(self, n: float = 1, **fields: object) -> None:
         """`n` more are done; `fields` (such as loss=0.5) are shown beside the bar."""
 
+    def resume_at(self, done: float) -> None:
+        """So much was done before this run: it counts, but says nothing about this run's speed."""
+
 
 class Reporter:
     """Writes to a console: live bars on a terminal, plain lines anywhere else."""
@@ -124,14 +127,21 @@ class _Live:
         if fields:
             self.progress.update(self.task, fields_text=_show(fields))
 
+    def resume_at(self, done: float) -> None:
+        self.progress.reset(self.task, completed=done)  # type: ignore[arg-type]  # an int by name only
+
 
 class _Lines:
     """Progress as a line every ten seconds."""
 
     def __init__(self, reporter: Reporter, total: int | None, label: str) -> None:
         self.reporter, self.total, self.label = reporter, total, label
-        self.done = 0.0
+        self.done = self.before = 0.0
         self.fields: dict[str, object] = {}
+        self.start = self.last = time.monotonic()
+
+    def resume_at(self, done: float) -> None:
+        self.done = self.before = done
         self.start = self.last = time.monotonic()
 
     def advance(self, n: float = 1, **fields: object) -> None:
@@ -148,7 +158,8 @@ class _Lines:
     def _print(self) -> None:
         share, left = "", ""
         if self.total:
-            seconds_left = (self.last - self.start) * (self.total / max(self.done, 1e-9) - 1)
+            seconds_each = (self.last - self.start) / max(self.done - self.before, 1e-9)
+            seconds_left = seconds_each * (self.total - self.done)
             share, left = f"/{self.total} ({100 * self.done / self.total:.0f} %)", f", {_clock(seconds_left)} left"
         fields = f", {_show(self.fields)}" if self.fields else ""
         self.reporter.line(f"  {self.label}: {self.done:g}{share}{left}{fields}")

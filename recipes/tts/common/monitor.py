@@ -49,7 +49,9 @@ class StageMonitor:
         """Move the bar to a step."""
         if loss != loss:  # a resumed run announces where it stands, with no loss yet
             self.first_step = step
-        self.bar.advance(step - self.done, **({"loss": f"{loss:.3f}"} if loss == loss else {}))
+            self.bar.resume_at(step)
+        else:
+            self.bar.advance(step - self.done, loss=f"{loss:.3f}")
         self.done = step
 
     def message(self, text: str) -> None:
