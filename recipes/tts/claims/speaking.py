@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,12 @@ import torch
 from speechkd.audio.presets import MelPreset, mel_preset
 from speechkd.hub.fetch import fetch_files
 from speechkd.models.tts.interface import Spoken
-from speechkd.models.vocoder.load import HifiGanVocoder, Vocoder, load_vocoder
+from speechkd.models.vocoder.load import NetworkVocoder, Vocoder, load_vocoder
 from speechkd.models.vocoder.options import VocoderOptions
 
 Samples = npt.NDArray[np.float32]
+
+_vocoders: dict[str, Vocoder] = {}
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,15 @@ class Voicing:
 
     def vocoder(self) -> Vocoder:
         """The vocoder, loaded once per process."""
-        return _vocoder(self.options.model_dump_json(), type(self.options), self.preset_name, self.level_db)
+        key = f"{self.options.model_dump_json()} {self.preset_name} {self.level_db}"
+        if key not in _vocoders:
+            _vocoders[key] = load_vocoder(self.options, self.preset_name, fetch_files, self.level_db)
+        return _vocoders[key]
 
     def voiced(self, mel: torch.Tensor) -> torch.Tensor:
         """Samples (1, N) of a mel (1, F, n_mels), on the device of the mel where the vocoder has weights to move."""
         vocoder = self.vocoder()
-        if isinstance(vocoder, HifiGanVocoder):
+        if isinstance(vocoder, NetworkVocoder):
             vocoder.generator.to(mel.device)
         return vocoder(mel)
 
@@ -53,11 +57,6 @@ class Voicing:
         samples = self.voiced(spoken.mel) if spoken.samples is None else spoken.samples
         array: Samples = samples[0].cpu().numpy()
         return array
-
-
-@lru_cache(maxsize=2)
-def _vocoder(options: str, kind: Any, preset_name: str, level_db: float) -> Vocoder:
-    return load_vocoder(kind.model_validate_json(options), preset_name, fetch_files, level_db)
 
 
 def as_batch(tokens: npt.ArrayLike) -> tuple[torch.Tensor, torch.Tensor]:
