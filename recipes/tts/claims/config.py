@@ -110,6 +110,15 @@ class DurationsSection(Config):
     teacher_utterances: int = Field(300, ge=1, description="utterances that the teacher listens to, evenly spread")
 
 
+class TrainingSection(Config):
+    """The steps of training that are timed, of all systems by turns."""
+
+    steps: int = Field(30, ge=1, description="counted steps of each system in a round")
+    warm_up: int = Field(10, ge=1, description="steps before them that do not count")
+    rounds: int = Field(2, ge=1, description="of which the median counts")
+    threads: int = Field(1, ge=1, description="threads of torch while timing")
+
+
 class PitchSection(Config):
     """The pitch of what is spoken."""
 
@@ -143,6 +152,7 @@ class ClaimsRecipe(Config):
     control: ControlSection = ControlSection()
     targets: TargetsSection = TargetsSection()
     durations: DurationsSection = DurationsSection()
+    training: TrainingSection = TrainingSection()
     pitch: PitchSection = PitchSection()
     ablation: AblationSection = AblationSection()
     causes: dict[str, str] = Field({}, description="by row: the likely cause where a direction does not hold")

@@ -14,7 +14,7 @@ from speechkd.runner.publish import write_file
 
 STAGES = ("systems", "speed", "robustness", "control", "targets", "durations", "training", "pitch", "ablation")
 HEADER = ("claim", "paper", "ours", "same direction?", "command")
-VOCODERS = {"griffinlim": "Griffin-Lim", "hifigan": "HiFi-GAN"}
+VOCODERS = {"griffinlim": "Griffin-Lim", "hifigan": "HiFi-GAN", "istft": "iSTFT vocoder"}
 
 
 def run(cfg: Any, ctx: Context) -> None:
@@ -71,7 +71,8 @@ def facts(evidence: Mapping[str, Any], cfg: Any) -> list[tuple[str, str]]:
         ("the listener itself", tested),
         ("variation within a phone", "sqrt(mean of (frame - mean of its phone)²) over frames in phones, mean of bins"),
         ("mel L1", "mean |Δ| of natural-log mels per frame and bin in evaluation mode, mean over utterances"),
-        ("training time", "of the stages train, teach and targets; alignment and features are not in it"),
+        ("training time", "steps timed side by side, times their number, and the recorded seconds of making targets; "
+                          "alignment and features are not in it"),
         ("models", "; ".join(_models(evidence["systems"]))),
     ]  # fmt: skip
 

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from recipes.tts.claims.steps import step_seconds
 from recipes.tts.claims.systems import System, finished, write_json
 from speechkd.runner import Context
 from speechkd.runner.records import RunFolder
 
+#: Whose steps are timed side by side: runs at other times were beside other work.
+TIMED = ("teacher", "fastspeech", "fastspeech2")
+
 
 def run(cfg: Any, ctx: Context) -> None:
-    """Write `training`: training.json with the seconds of each part and the curves of validation loss."""
+    """Write `training`: training.json with the seconds of each part, of a step, and the curves of validation loss."""
     there = finished(cfg.systems)
     found = {name: curve(system) for name, system in there.items()}
-    write_json(ctx.output("training") / "training.json", {"systems": found, "parts": parts(there)})
+    steps_s = step_seconds({name: there[name] for name in TIMED if name in there}, cfg.training, ctx)
+    trained = {name: seconds * found[name]["steps"] for name, seconds in steps_s.items()}
+    content = {"systems": found, "parts": recorded(there) | trained, "steps_s": steps_s}
+    write_json(ctx.output("training") / "training.json", content)
 
 
-def parts(there: Mapping[str, System]) -> dict[str, float]:
+def recorded(there: Mapping[str, System]) -> dict[str, float]:
     """Seconds of the stages that stand between features and a finished model, as far as they are recorded."""
     found: dict[str, float | None] = {}
     if teacher := there.get("teacher"):

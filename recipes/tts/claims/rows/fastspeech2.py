@@ -55,10 +55,11 @@ def training_time(evidence: Evidence) -> Measured:
     """Teacher, targets and FastSpeech against FastSpeech 2, each to the end of its training."""
     first, second = _training_seconds(evidence)
     parts = need(evidence, "training", "parts")
-    shown = listed(
-        {name: f"{parts[name] / 60:.1f} min" for name in ("teacher", "targets", "fastspeech", "fastspeech2")}
-    )
-    return Measured(f"{first / second:.2f}x ({shown})", first > second)
+    steps_s = need(evidence, "training").get("steps_s", {})
+    shown = {name: f"{parts[name] / 60:.1f} min" for name in ("teacher", "targets", "fastspeech", "fastspeech2")}
+    for name, seconds in steps_s.items():
+        shown[name] += f", {need(evidence, 'training', 'systems', name)['steps']} steps of {seconds:.2f} s"
+    return Measured(f"{first / second:.2f}x ({listed(shown)})", first > second)
 
 
 def _training_seconds(evidence: Evidence) -> tuple[float, float]:
@@ -67,6 +68,8 @@ def _training_seconds(evidence: Evidence) -> tuple[float, float]:
     for name in ("teacher", "targets", "fastspeech", "fastspeech2"):
         if name not in parts:
             raise Missing(f"no record says how long the training part {name} took")
+        if name != "targets" and parts[name] <= 0:
+            raise Missing(f"the steps of {name} were too short to be timed: raise training.steps")
     return parts["teacher"] + parts["targets"] + parts["fastspeech"], parts["fastspeech2"]
 
 

@@ -113,6 +113,14 @@ def test_figures_of_the_papers_come_out() -> None:
     assert "FastSpeech 2 0.040, FastSpeech 0.050" in ours["gap"]
 
 
+def test_timed_steps_are_told_and_must_have_taken_time() -> None:
+    known = evidence()
+    known["training"]["steps_s"] = {"fastspeech2": 0.5}
+    assert "fastspeech2 1021.2 min, 10 steps of 0.50 s" in row_of(CLAIM["training_time"], known).ours
+    known["training"]["parts"]["fastspeech2"] = -1.0
+    assert "too short to be timed" in row_of(CLAIM["training_time"], known).ours
+
+
 def test_the_time_to_the_same_loss() -> None:
     """FastSpeech ends at 0.6 (its least squared error is 1): reached at step 20 of 20; FastSpeech 2 comes down from 0.8
     to 0.4 between steps 5 and 10 and passes 0.6 at 7.5 of 10."""
