@@ -37,8 +37,11 @@ TRAIN = TORCH + [
     "pystoi>=0.4",
     "huggingface_hub>=0.30",
     "onnx>=1.17",
-    "onnxscript>=0.5",  # torch.onnx.export writes with it
+    "onnxscript>=0.5",
 ]
+
+# Writing a voice's graphs for onnxruntime, which alone speaks from them.
+EXPORT = TORCH + ["onnx>=1.17", "onnxscript>=0.5"]
 
 # PESQ comes as source and wants a C compiler.
 METRICS = ["pesq>=0.0.4"]
@@ -81,6 +84,7 @@ setup(
             "text/cases/*.tsv",
             "text/weights/*",
             "align/weights/*",
+            "voices/*/*",
         ],
         "recipes": ["*/*/conf/*.yaml", "tts/common/corpora/*.txt", "tts/claims/*.txt"],
     },
@@ -89,6 +93,7 @@ setup(
         "torch": TORCH,
         "train": TRAIN,
         "metrics": METRICS,
+        "export": EXPORT,
         "demo": DEMO,
         "cluster": CLUSTER,
         "dev": DEV,

@@ -4,6 +4,7 @@
     tools/bench.py train --preset paper --threads 2    mel frames per second of the real training loop
     tools/bench.py extract --corpus DIR                times real time of decoding, mel, F0 and energy on one core
     tools/bench.py extract --corpus DIR --jobs 1,2     seconds of the recipe's stage `extract`, by number of workers
+    tools/bench.py speak VOICE                         real-time factor by part, cold start, growth with the text
     tools/bench.py help                                how long `speechkd --help` takes
 
 Wall time is what a person waits; CPU time (of this process, all its threads) is nearly the same on a busy machine as
@@ -423,6 +424,13 @@ def _help(options: argparse.Namespace, say: Say) -> int:
     return int(torch_seen)
 
 
+def _speak(options: argparse.Namespace, say: Say) -> int:
+    from tools.bench_speak import report
+
+    words = [int(each) for each in options.words.split(",")] if options.words else []
+    return report(options.voice, options.engine, options.threads, options.sentences, options.runs, words, say)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
@@ -441,6 +449,14 @@ def _parser() -> argparse.ArgumentParser:
     extract.add_argument("--jobs", default="", help="time the recipe's stage with these numbers of workers, as in 1,2")
     extract.add_argument("--rounds", type=int, default=2, help="with --jobs: how often each is timed; the best counts")
     extract.set_defaults(work=_extract)
+    speak = commands.add_parser("speak", help="text to waveform: real-time factor, cold start, growth")
+    speak.add_argument("voice", help="folder of a packed voice")
+    speak.add_argument("--engine", choices=("auto", "onnx", "torch"), default="auto")
+    speak.add_argument("--threads", type=int, default=2)
+    speak.add_argument("--sentences", type=int, default=50)
+    speak.add_argument("--runs", type=int, default=7, help="cold starts; 0 leaves them out")
+    speak.add_argument("--words", default="1,10,100,500,1000,2000", help="lengths of the growing text; '' for none")
+    speak.set_defaults(work=_speak)
     help_ = commands.add_parser("help", help="seconds of speechkd --help")
     help_.add_argument("--runs", type=int, default=7)
     help_.set_defaults(work=_help)

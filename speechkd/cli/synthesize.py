@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from speechkd.errors import DataError, UsageError
 
@@ -18,7 +17,9 @@ def synthesize(
     text: Annotated[str | None, typer.Argument(help="What to say; or use --file.", show_default=False)] = None,
     voice: Annotated[
         str | None,
-        typer.Option(help="Voice folder or name. Default: $SPEECHKD_VOICE, else the newest under ./exp."),
+        typer.Option(
+            help="Voice folder or name. Default: $SPEECHKD_VOICE, else the package's own, else the newest in ./exp."
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Audio file to write, .wav or .flac.")] = Path(
         "speech.wav"
@@ -32,6 +33,12 @@ def synthesize(
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
     times: Annotated[
         Path | None, typer.Option(help="JSON file for the times of words and phones.", show_default=False)
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="What runs the networks: onnx, torch, or auto: onnx where the voice has it.")
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="How many may compute at a time.", show_default="all cores")
     ] = None,
     file: Annotated[
         Path | None, typer.Option(help="Text file to speak, UTF-8; - reads standard input.", show_default=False)
@@ -48,19 +55,16 @@ def synthesize(
     from speechkd.synthesis.speech import check_audio_path
 
     check_audio_path(output)
-    loaded = load_voice(folder)
+    loaded = load_voice(folder, engine=engine, threads=threads)  # type: ignore[arg-type]  # which it checks
     begin = time.perf_counter()
     speech = loaded.synthesize(words, speed=speed, pitch=pitch, energy=energy, seed=seed, speaker=speaker)
     elapsed_s = time.perf_counter() - begin
     speech.save(output)
     if times is not None:
         write_text(times, json.dumps(speech.times(), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-    console = Console(soft_wrap=True, highlight=False)
     factor = elapsed_s / speech.duration_s
-    console.print(
-        f"{output}: {speech.duration_s:.2f} s of audio, voice {loaded.name}, real-time factor {factor:.3f}",
-        markup=False,
-    )
+    # Plain: rich takes longer to import than the sentence to speak.
+    print(f"{output}: {speech.duration_s:.2f} s of audio, voice {loaded.name}, real-time factor {factor:.3f}")
 
 
 def read_text(text: str | None, file: Path | None) -> str:

@@ -48,7 +48,12 @@ def read_tree(path: Path, overrides: Sequence[str] = (), schema: type[BaseModel]
 
 
 def merge(under: Node, over: Node, shape: Shape | None = None) -> Node:
-    """`over` on top of `under`: mappings are merged key by key, anything else is replaced."""
+    """`over` on top of `under`: mappings are merged key by key, anything else is replaced.
+
+    Keys `0`, `1`, … over a list reach into its elements, so that an option can change one of them.
+    """
+    if isinstance(under.value, list) and over.is_mapping and _reaches_into(under.value, over.value):
+        return Node(_merged_items(under.value, over.value, shape), under.at, under.key_at)
     if not (under.is_mapping and over.is_mapping):
         return over
     kept = under.value
@@ -62,6 +67,17 @@ def merge(under: Node, over: Node, shape: Shape | None = None) -> Node:
     # A section stands where it is written; an option that reaches into it does not move it.
     section = over if over.at.line else under
     return Node(merged, section.at, section.key_at)
+
+
+def _reaches_into(items: list[Node], over: dict[str, Node]) -> bool:
+    return bool(over) and all(key.isdecimal() and int(key) < len(items) for key in over)
+
+
+def _merged_items(items: list[Node], over: dict[str, Node], shape: Shape | None) -> list[Node]:
+    merged = list(items)
+    for key, child in over.items():
+        merged[int(key)] = merge(merged[int(key)], child, shape.child(key) if shape is not None else None)
+    return merged
 
 
 def _compatible(kept: dict[str, Node], over: Node, shape: Shape) -> dict[str, Node]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from speechkd.config import flatten, jsonable
@@ -15,7 +15,10 @@ class UndeclaredFieldError(StageError):
 
 
 class Slice:
-    """Stands for a config object; only declared fields, and the way to them, can be read."""
+    """Stands for a config object; only declared fields, and the way to them, can be read.
+
+    A list of config objects is looped over; what may be read of each is declared with `*` in its place.
+    """
 
     __slots__ = ("_allowed", "_prefix", "_stage", "_value")
 
@@ -39,6 +42,9 @@ class Slice:
             todo=f"Add {path!r} to the stage's uses",
         )
 
+    def __iter__(self) -> Iterator[Slice]:
+        return (Slice(each, self._allowed, self._stage, self._prefix + "*.") for each in self._value)
+
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError("a config slice cannot be changed")
 
@@ -60,8 +66,12 @@ def slice_leaves(cfg: Any, stage: Stage) -> dict[str, Any]:
 
 
 def get_path(cfg: Any, path: str) -> Any:
-    """The value at a dotted path; None below a value that is None or a choice without the field."""
-    value = cfg
-    for name in path.split("."):
-        value = getattr(value, name, None)
-    return value
+    """The value at a dotted path; None below a value that is None or a choice without the field.
+
+    `*` stands for all elements of a list, whose values come as a list.
+    """
+    name, _, rest = path.partition(".")
+    if name == "*":
+        return [get_path(each, rest) if rest else each for each in cfg or ()]
+    value = getattr(cfg, name, None)
+    return get_path(value, rest) if rest else value

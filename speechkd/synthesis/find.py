@@ -10,6 +10,8 @@ from speechkd.errors import ArtifactError, UsageError
 from speechkd.synthesis.manifest import MANIFEST_NAME, VoiceManifest, read_manifest
 
 VOICE_VARIABLE = "SPEECHKD_VOICE"
+# The voices of the package itself: one folder each.
+SHIPPED = Path(__file__).resolve().parent.parent / "voices"
 # Where runs of recipes end: exp/<run>/voice, exp/<corpus>/<run>/voice.
 _PATTERNS = (f"*/voice/{MANIFEST_NAME}", f"*/*/voice/{MANIFEST_NAME}", f"*/*/*/voice/{MANIFEST_NAME}")
 
@@ -30,6 +32,11 @@ def find_voices(root: Path = Path("exp")) -> list[FoundVoice]:
     return [_look(path.parent) for path in paths]
 
 
+def shipped_voices() -> list[FoundVoice]:
+    """The voices that came with the package, by name of their folder; the first is the default one."""
+    return [_look(path.parent) for path in sorted(SHIPPED.glob(f"*/{MANIFEST_NAME}"))]
+
+
 def _look(folder: Path) -> FoundVoice:
     try:
         return FoundVoice(folder, read_manifest(folder))
@@ -38,18 +45,30 @@ def _look(folder: Path) -> FoundVoice:
 
 
 def choose_voice(wanted: str | None, root: Path = Path("exp")) -> Path:
-    """The folder of the voice to use: `wanted` (a folder, or a name that `find_voices` knows), else $SPEECHKD_VOICE,
-    else the newest under `root`. Raises UsageError with the way to get one when there is none."""
+    """The folder of the voice to use: `wanted`, else $SPEECHKD_VOICE, the package's own, the newest in `root`.
+
+    What is wanted is a folder, or the name of a voice in `root` or of the package; a folder of that name goes first.
+    Raises UsageError with the way to get a voice when there is none.
+    """
     wanted = wanted or os.environ.get(VOICE_VARIABLE) or None
     if wanted and (Path(wanted).exists() or os.sep in wanted):
         return Path(wanted)
-    readable = [voice for voice in find_voices(root) if voice.manifest]
-    named = [voice for voice in readable if not wanted or (voice.manifest and voice.manifest.name == wanted)]
-    if named:
-        return named[0].folder
-    if wanted:
-        names = ", ".join(sorted({voice.manifest.name for voice in readable if voice.manifest})) or "none"
-        why = f"it is no folder, and the voices under {root} are: {names}"
-        raise UsageError(f"there is no voice {wanted!r}", why=why, todo="Type: speechkd voices")
+    if wanted is None:
+        return _default(root)
+    readable = [voice for voice in (*find_voices(root), *shipped_voices()) if voice.manifest]
+    for voice in readable:
+        if voice.manifest and voice.manifest.name == wanted:
+            return voice.folder
+    names = ", ".join(sorted({voice.manifest.name for voice in readable if voice.manifest})) or "none"
+    why = f"it is no folder, and the voices under {root} and of the package are: {names}"
+    raise UsageError(f"there is no voice {wanted!r}", why=why, todo="Type: speechkd voices")
+
+
+def _default(root: Path) -> Path:
+    # Lazily: a voice of the package is found without looking through a folder of experiments.
+    for found in (shipped_voices, lambda: find_voices(root)):
+        for voice in found():
+            if voice.manifest:
+                return voice.folder
     todo = f"Train one with `make demo`, or name a voice folder with --voice or {VOICE_VARIABLE}"
     raise UsageError("there is no voice yet", why=f"no packed voice under {root.resolve()}", todo=todo)

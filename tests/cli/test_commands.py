@@ -18,6 +18,7 @@ from speechkd.cli import recipes as cli_recipes
 from speechkd.config import Config, ConfigPath
 from speechkd.errors import DataError
 from speechkd.runner import Context, Recipe, stage
+from tests.models.vocoder.tiny import wanted, write_generator
 
 PROGRAM = [sys.executable, "-c", "import sys; from speechkd.cli.main import main; sys.exit(main())"]
 
@@ -89,7 +90,7 @@ def _timed(command: list[str]) -> float:
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     code, page, _ = call(capsys, "--help")
     assert code == 0 and set(cli.COMMANDS) == {
-        "run", "finetune", "synthesize", "voices", "config", "data", "distill", "align", "doctor", "new"
+        "run", "finetune", "synthesize", "export", "voices", "config", "data", "distill", "align", "doctor", "new"
     }  # fmt: skip
     for name, command in cli.COMMANDS.items():
         assert f"  {name} " in page and command.help in page
@@ -205,12 +206,13 @@ def test_config_commands(capsys: pytest.CaptureFixture[str], config: str, tmp_pa
     assert call(capsys, "config", "diff", config, str(other)) == (0, "word: hello → salut\n", "")
 
 
-def test_shipped_configs_load_and_every_field_of_their_schema_is_known() -> None:
+def test_shipped_configs_load_and_every_field_of_their_schema_is_known(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     paths = sorted(root.glob("egs/*/*/conf/*.yaml"))
     assert paths
+    write_generator(tmp_path)
     for path in paths:
-        recipe, cfg = cli_recipes.load(path, [])
+        recipe, cfg = cli_recipes.load(path, wanted(path, tmp_path))
         assert cfg.recipe == recipe.name
 
 

@@ -12,6 +12,7 @@ import pytest
 import recipes
 from speechkd.cli import main as cli
 from speechkd.cli.recipes import find_recipe, known_recipes, load
+from tests.models.vocoder.tiny import wanted, write_generator
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = """
@@ -112,13 +113,17 @@ def plan_of(name: str) -> Any:
     return getattr(sys.modules["recipes." + name.replace("/", ".")], "PLAN", None)
 
 
-def test_every_shipped_recipe_with_a_teacher_can_be_explained(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_shipped_recipe_with_a_teacher_can_be_explained(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    write_generator(tmp_path)
     explained = set()
     for path in sorted((ROOT / "egs").rglob("conf/*.yaml")):
-        recipe, cfg = load(path, [])
+        overrides = wanted(path, tmp_path)
+        recipe, cfg = load(path, overrides)
         if plan_of(recipe.name) is None:
             continue
-        code, out, _ = call(capsys, "distill", "explain", str(path))
+        code, out, _ = call(capsys, "distill", "explain", str(path), *(f"--set={each}" for each in overrides))
         assert code == 0
         for term in plan_of(recipe.name)(cfg).terms:
             assert any(line.startswith(f"{term.name} ") and term.equation in line for line in out.splitlines())

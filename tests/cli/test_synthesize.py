@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from speechkd.cli.main import main
-from speechkd.synthesis import load
+from speechkd.synthesis import find, load
 from tests.synthesis.standin import STAND_INS, StandIn, StandInConfig, pack
 
 
@@ -21,6 +21,7 @@ from tests.synthesis.standin import STAND_INS, StandIn, StandInConfig, pack
 def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SPEECHKD_VOICE", raising=False)
+    monkeypatch.setattr(find, "SHIPPED", tmp_path / "package")
     monkeypatch.setattr(load, "load_voice", partial(load.load_voice, models=STAND_INS))
     return tmp_path
 

@@ -158,3 +158,21 @@ def test_plain_yaml_agrees_with_pyyaml_on_ordinary_files() -> None:
     text = "a: 1\nb: [x, 2.5, true]\nc: {d: 'e', f: null}\ng: |\n  two\n  lines\n"
     tree, _ = parse_yaml(text, "x", Path("/"))
     assert tree is not None and tree.plain() == yaml.safe_load(text)
+
+
+class Many(Config):
+    parts: tuple[Mel, ...] = ()
+    ways: tuple[Annotated[Pocketsphinx | Mfa, Field(discriminator="backend")], ...] = ()
+
+
+def test_options_reach_into_a_list(tmp_path: Path) -> None:
+    text = "parts: [{hop: 1, win: 2}, {hop: 3}]\nways: [{backend: pocketsphinx, beam: 7, jobs: 2}]\n"
+    path = write(tmp_path, "c.yaml", text)
+    assert load_config(path, Many, ["parts.1.win=9"]).parts == (Mel(hop=1, win=2), Mel(hop=3, win=9))
+    assert load_config(path, Many, ["ways.0.backend=mfa"]).ways == (Mfa(backend="mfa", jobs=2),)
+    assert load_config(path, Many, ["parts=[{hop: 5}]"]).parts == (Mel(hop=5),)
+    with pytest.raises(ConfigErrors, match=r"parts\.1\.hop"):
+        load_config(path, Many, ["parts.1.hop=0"])
+    for outside in ("parts.2.hop=5", "parts.x.hop=5", "parts.-1.hop=5"):
+        with pytest.raises(ConfigErrors, match="parts"):
+            load_config(path, Many, [outside])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import time
 from pathlib import Path
 
@@ -102,3 +103,17 @@ def test_unreadable_files(tmp_path: Path) -> None:
             read_lexicon(path)
     with pytest.raises(DataError, match="unknown phone"):
         EnglishFrontend({"cat": ["K", "A", "T"]})
+
+
+def test_looking_through_the_file_finds_what_splitting_it_finds():
+    """The first words of a process are looked for in the text: the same answers, also for what is not there."""
+    split = CmuLexicon()
+    known = split.words()  # splits the file
+    some = [*random.Random(0).sample(known, 60), "a", "zzzq", "hello(9)", "", " ", "covid", "a b", "read", "LIVE"]
+    for start in range(0, len(some), 8):
+        fresh = CmuLexicon()
+        for word in some[start : start + 8]:
+            assert fresh.variants(word) == split.variants(word), word
+            assert (word in fresh) == (word in split), word
+    many = CmuLexicon()
+    assert [many.variants(word) for word in some] == [split.variants(word) for word in some]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re._constants as constants
+import re._parser as parser
+
 import pytest
 
 from speechkd.errors import DataError
-from speechkd.text import EnglishFrontend, normalise_english
+from speechkd.text import EnglishFrontend, normalise, normalise_english
+from speechkd.text.rules.rule import NumberRule
 
 CASES = {
     "cardinals": """
@@ -249,3 +253,35 @@ def test_nothing_to_speak(text: str) -> None:
 
 def test_paragraphs_are_sentences() -> None:
     assert normalise_english("A title\n\nThe text").text == "a title. the text"
+
+
+def _needs_digit(parsed: object) -> bool:
+    """Whether whatever a parsed pattern matches holds a decimal digit, in itself or in what must stand around it."""
+    return any(_holds_digit(op, value) for op, value in parsed)
+
+
+def _holds_digit(op: object, value: object) -> bool:
+    if op is constants.LITERAL:
+        return chr(value).isdecimal()
+    if op is constants.IN:
+        return all(
+            (kind is constants.RANGE and chr(each[0]).isdecimal() and chr(each[1]).isdecimal())
+            or (kind is constants.CATEGORY and each is constants.CATEGORY_DIGIT)
+            or (kind is constants.LITERAL and chr(each).isdecimal())
+            for kind, each in value
+        )
+    if op is constants.BRANCH:
+        return all(map(_needs_digit, value[1]))
+    if op in (constants.MAX_REPEAT, constants.MIN_REPEAT):
+        return value[0] > 0 and _needs_digit(value[2])
+    return op in (constants.SUBPATTERN, constants.ASSERT) and _needs_digit(value[-1])
+
+
+def test_rules_that_are_passed_over_without_a_digit_need_one():
+    """By the structure of their patterns: also for texts that no test has."""
+    found = {rule.name: rule for day_first in (False, True) for rule in normalise._rules(day_first)}
+    numbers = {name for name, rule in found.items() if isinstance(rule, NumberRule)}
+    assert len(numbers) > 70
+    needing = {name for name, rule in found.items() if _needs_digit(parser.parse(rule.source, rule.flags))}
+    assert numbers == needing
+    assert NumberRule("x", r"\d", "y")("a 1") == "a y" and NumberRule("x", r"a", "y")("a") == "a"

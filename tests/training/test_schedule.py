@@ -7,7 +7,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from speechkd.training.options import CosineSchedule, NoamSchedule, TrainOptions
+from speechkd.training.options import CosineSchedule, ExponentialSchedule, NoamSchedule, TrainOptions
 from speechkd.training.schedule import learning_rate_factor
 
 STEPS = (1, 2, 399, 400, 401, 3999, 4000, 4001, 20_000, 160_000)
@@ -57,3 +57,13 @@ def test_a_run_may_be_all_warm_up_but_not_shorter() -> None:
 def test_an_unknown_schedule_is_refused() -> None:
     with pytest.raises(ValidationError, match="noam"):
         TrainOptions.model_validate({"max_steps": 10, "schedule": {"name": "linear"}})
+
+
+def test_exponential_by_hand() -> None:
+    schedule = ExponentialSchedule(decay=0.5, every_steps=3)
+    assert [learning_rate_factor(schedule, step, 9) for step in range(1, 8)] == [1, 1, 1, 0.5, 0.5, 0.5, 0.25]
+    warm = ExponentialSchedule(decay=0.5, every_steps=3, warmup_steps=2)
+    assert [learning_rate_factor(warm, step, 9) for step in range(1, 5)] == [0.5, 1, 1, 0.5]
+    # As published with HiFi-GAN: after 100 epochs of 809 steps at 0.999.
+    published = ExponentialSchedule(decay=0.999, every_steps=809)
+    assert learning_rate_factor(published, 80_901, 2_500_000) == pytest.approx(0.999**100)

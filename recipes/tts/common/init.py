@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from recipes.tts.common.origin import Account
 from speechkd.config import Config, ConfigPath
-from speechkd.errors import ArtifactError, ConfigError
+from speechkd.errors import ArtifactError
 from speechkd.synthesis.manifest import (
     ACOUSTIC_NAME,
     SYMBOLS_NAME,
     VoiceManifest,
-    VoiceSource,
     read_manifest,
     verify_files,
 )
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from speechkd.features.statistics import Statistics
     from speechkd.models.tts.transfer import Transfer
     from speechkd.text import SymbolTable
-
-REPORT = "transfer.json"
 
 
 class InitSection(Config):
@@ -67,12 +65,21 @@ def init_problems(init: InitSection | None, kind: str, mel_preset_name: str) -> 
     if manifest.acoustic.model != kind:
         yield "init.voice", f"a voice of another kind: {manifest.acoustic.model}, and this recipe trains {kind}"
         return
+    if problem := weights_problem(manifest):
+        yield "init.voice", problem
     if problem := _mel_problem(manifest, mel_preset_name):
         yield "init.voice", problem
     speakers = manifest.speakers
     if init.speaker and init.speaker not in speakers:
         known = f"its speakers: {', '.join(speakers)}" if speakers else "it has one speaker only"
         yield "init.speaker", f"the voice has no speaker {init.speaker!r}; {known}"
+
+
+def weights_problem(manifest: VoiceManifest) -> str:
+    """Why nothing can start from a voice of any kind; empty if something may."""
+    if ACOUSTIC_NAME in manifest.files:
+        return ""
+    return "it holds onnx graphs alone, and no weights: start from the voice that it was exported from"
 
 
 def _mel_problem(manifest: VoiceManifest, mel_preset_name: str) -> str:
@@ -87,37 +94,6 @@ def _mel_problem(manifest: VoiceManifest, mel_preset_name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Origin:
-    """The voice that a fine-tuned model started from, as transfer.json tells it."""
-
-    voice: str
-    speaker: str  # of a voice of several, the one that was chosen
-    source: VoiceSource
-    weights_sha256: str
-    statistics: str
-
-    @property
-    def licence(self) -> str:
-        """Under which terms the voice is given on."""
-        return self.source.licence or "not stated"
-
-    def in_words(self) -> str:
-        """For cards and tables."""
-        whom = f", speaker {self.speaker}" if self.speaker else ""
-        return f"voice {self.voice}{whom}: {self.source.corpus or 'recordings not stated'}; licence: {self.licence}"
-
-
-def origin(model: Path) -> Origin | None:
-    """Where the model in the folder `model` started; None for one that was trained from scratch."""
-    path = model / REPORT
-    if not path.is_file():
-        return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    source = VoiceSource(**content.get("source", {}))  # which the first accounts do not tell
-    return Origin(content["voice"], content["speaker"], source, content["weights_sha256"], content["statistics"])
-
-
-@dataclass(frozen=True)
 class Start:
     """A voice to start from, opened and checked."""
 
@@ -128,15 +104,14 @@ class Start:
     speaker: str
 
     def statistics(self, corpus: Statistics) -> Statistics:
-        """The scales to train with. ConfigError if the voice's are wanted and its kind has none."""
+        """The scales to train with. Of kinds that know no pitch and energy, those of the mel are the voice's."""
         if self.scales == "corpus":
             return corpus
-        own = getattr(self.model.config, "statistics", None)
-        if own is None:
-            raise ConfigError("the voice has no statistics of its own", todo="Use init.statistics: corpus")
-        return type(corpus)(**{name: getattr(own, name) for name in vars(corpus)})
+        config = getattr(self.model.config, "trunk", self.model.config)
+        own = getattr(config, "statistics", config)
+        return replace(corpus, **{name: getattr(own, name) for name in vars(corpus) if hasattr(own, name)})
 
-    def fill(self, model: Any, symbols: SymbolTable, log: logging.Logger) -> Transfer:
+    def fill(self, model: Any, symbols: SymbolTable, log: logging.Logger) -> Account:
         """Give the weights of the voice to `model`, in place, and say what could not be given as it is."""
         from speechkd.models.tts.transfer import transfer_weights
 
@@ -150,11 +125,11 @@ class Start:
             log.info("%s: %s (%s)", note.tensor, note.action, note.reason)
         if done.share < 0.5:
             log.warning("less than half of the model comes from the voice: give it the voice's sizes (section model)")
-        return done
+        return self._account(done)
 
-    def write(self, done: Transfer, folder: Path) -> None:
-        """Write transfer.json: the voice by its digest, its recordings and licence, what became of every tensor."""
-        content = {
+    def _account(self, done: Transfer) -> Account:
+        """The voice by its digest, its recordings and licence, and what became of every tensor."""
+        return Account({
             "voice": self.manifest.name,
             "source": self.manifest.source.model_dump(mode="json"),
             "kind": self.manifest.acoustic.model,
@@ -164,9 +139,7 @@ class Start:
             "values": {"given": done.n_given, "all": done.n_values},
             "copied": sorted(done.copied),
             "others": [vars(note) for note in sorted(done.notes, key=lambda note: note.tensor)],
-        }
-        text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        (folder / REPORT).write_text(text, encoding="utf-8")
+        })  # fmt: skip
 
 
 def open_start(init: Any) -> Start | None:

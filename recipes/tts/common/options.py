@@ -83,7 +83,7 @@ def _known_preset(name: Any) -> Any:
     return name
 
 
-class AudioSection(Config):
+class MelSection(Config):
     """How recordings are brought to one level and turned into mels."""
 
     hints: ClassVar[dict[str, str]] = dict.fromkeys(
@@ -95,6 +95,11 @@ class AudioSection(Config):
         "hifigan_22k", description="name of the mel preset; must be the vocoder's"
     )
     loudness_dbfs: float | None = Field(-20.0, le=-10, ge=-50, description="speech level; null leaves recordings alone")
+
+
+class AudioSection(MelSection):
+    """The same, and how loud the vocoder hears mels."""
+
     vocoder_level_db: float = Field(
         0.0, ge=-40, le=40, description="HiFi-GAN is fed mels shifted by this, and its samples are shifted back"
     )
@@ -116,6 +121,14 @@ class PackSection(Config):
     """The packed voice."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="the voice's name")
+    onnx: bool = Field(False, description="with onnx graphs beside the weights: the voice then speaks without torch")
+    int8: bool = Field(False, description="with pack.onnx: 8-bit matrices in the mel decoder")
+    half: bool = Field(False, description="weights in half precision: half the room, rounded")
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Graphs that are not asked for."""
+        if self.int8 and not self.onnx:
+            yield "int8", "is for onnx graphs: set onnx as well"
 
 
 class Reference(Config):
@@ -162,7 +175,18 @@ class TtsConfig(Config):
                 "align.backend",
                 f"{self.align.backend} hears English only; for {self.text.language} choose mas or given",
             )
-        if self.vocoder.type == "hifigan" and self.vocoder.path is not None:
+        if self.pack.onnx:
+            yield from onnx_problems(self.recipe, self.vocoder)
+        if self.vocoder.type != "griffinlim" and self.vocoder.path is not None:
             problem = vocoder_problem(self.vocoder.path, MEL_PRESETS[self.audio.mel])
             if problem:
                 yield "vocoder.path", problem
+
+
+def onnx_problems(recipe: str, vocoder: VocoderOptions) -> Iterable[tuple[str, str]]:
+    """Why a recipe's voice cannot have onnx graphs."""
+    kind = recipe.rpartition("/")[2]
+    if kind == "transformer":
+        yield "pack.onnx", "a model that makes one frame after the other has no onnx form"
+    elif kind != "fastspeech2s" and vocoder.type == "griffinlim":
+        yield "pack.onnx", "Griffin-Lim has no onnx form; choose a neural vocoder"

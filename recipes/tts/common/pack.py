@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recipes.tts.common.init import Origin, origin
+from recipes.tts.common.origin import Origin, licences, origins
 from speechkd.hub.fetch import fetch_files
 from speechkd.models.tts.interface import makes_samples
 from speechkd.models.tts.load import load_model
@@ -27,7 +28,7 @@ def run(cfg: Any, ctx: Context) -> None:
         if makes_samples(model)
         else load_vocoder(cfg.vocoder, cfg.audio.mel, fetch_files, cfg.audio.vocoder_level_db)
     )
-    vocoder_name, start = cfg.vocoder.type if vocoder else "none", origin(ctx.input("model"))
+    vocoder_name, starts = cfg.vocoder.type if vocoder else "none", origins(ctx.input("model"))
     pack_voice(
         ctx.output("voice"),
         name=cfg.pack.name,
@@ -35,16 +36,19 @@ def run(cfg: Any, ctx: Context) -> None:
         vocoder=vocoder,
         symbols=symbols,
         mel_preset_name=cfg.audio.mel,
-        card=card(cfg, scores, vocoder_name, start),
+        card=card(cfg, scores, vocoder_name, starts),
         lexicon=_own_words(cfg.text.lexicon),
         language=cfg.text.language,
         day_first=cfg.text.day_first,
         source=VoiceSource(
             recipe=cfg.recipe,
             corpus=cfg.corpus.title or cfg.corpus.name,
-            licence=licences(cfg.corpus.licence, start),
+            licence=licences(cfg.corpus.licence, *starts.values()),
             vocoder=vocoder_name,
         ),
+        half=cfg.pack.half,
+        onnx=cfg.pack.onnx,
+        int8=cfg.pack.int8,
     )
 
 
@@ -55,15 +59,10 @@ def _own_words(path: Path | None) -> dict[str, tuple[str, ...]]:
     return {word: lexicon.variants(word)[0] for word in lexicon.words()}
 
 
-def licences(own: str, start: Origin | None) -> str:
-    """The licences of all recordings that a voice was made from: those of the voice it started from count as well."""
-    return own if start is None else f"{own or 'not stated'}; of voice {start.voice}: {start.licence}"
-
-
-def card(cfg: Any, scores: dict[str, Any], vocoder: str, start: Origin | None = None) -> str:
+def card(cfg: Any, scores: dict[str, Any], vocoder: str, starts: Mapping[str, Origin] | None = None) -> str:
     """The voice's card: what it was made from, under which licence, how near it comes."""
     predicted = scores["predicted"]
-    started = f"| fine-tuned from | {start.in_words()} |\n" if start else ""
+    started = "".join(f"| {name} | {start.in_words()} |\n" for name, start in (starts or {}).items())
     return f"""# {cfg.pack.name}
 
 | | |

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from recipes.tts.common.corpora import read_corpus
@@ -20,13 +21,17 @@ def run(cfg: Any, ctx: Context) -> None:
 
     The mini corpus is spoken into the artifact itself, with its exact times in TextGrid/.
     """
-    out = ctx.output("manifest")
-    if cfg.corpus.name == "mini":
+    prepare_corpus(cfg.corpus, cfg.split, ctx.output("manifest"), ctx)
+
+
+def prepare_corpus(section: Any, split: Any, out: Path, ctx: Context) -> None:
+    """Do that for one corpus. section, split: as `corpus` and `split` of a configuration; out: an existing folder."""
+    if section.name == "mini":
         from recipes.tts.common.corpora.mini import speak_mini_corpus
 
         speak_mini_corpus(out)
-    corpus = read_corpus(cfg.corpus.name, corpus_folder(cfg.corpus, out), cfg.corpus.options)
-    corpus = _limited(corpus, cfg.corpus.limit)
+    corpus = read_corpus(section.name, corpus_folder(section, out), section.options)
+    corpus = _limited(corpus, section.limit)
     with ctx.progress(len(corpus.utterances), "checking recordings") as bar:
         report = validate_corpus(corpus, jobs=ctx.jobs, on_done=bar.advance)
     report.write_json(out / "report.json")
@@ -36,7 +41,6 @@ def run(cfg: Any, ctx: Context) -> None:
     write_manifests(corpus, out)
     if any(utterance.video_path for utterance in corpus.utterances):
         write_videos(corpus, out)
-    split = cfg.split
     splits = split_utterances(corpus.utterances, split.by, split.valid, split.test, split.seed, split.speakers)
     if splits.get("left_out"):
         ctx.log.info("%d utterances are in no part of the split, see %s", len(splits["left_out"]), SPLITS)

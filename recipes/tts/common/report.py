@@ -44,17 +44,17 @@ def write_report(ctx: Context, out: Path, title: str, section: Section, preset: 
     (out / "pictures").mkdir()
     history = [json.loads(line) for line in (ctx.input("model") / "history.jsonl").read_text().splitlines()]
     plot_history(out / "pictures" / "losses.png", history)
-    pictured = _spread(samples.ids, PICTURED)
+    pictured = spread(samples.ids, PICTURED)
     for id_ in pictured:
         _draw(out / "pictures" / f"{id_}.png", samples.arrays(id_), ItemStore(ctx.input("spoken")).meta(id_), preset)
     link = Path(os.path.relpath(ctx.folder.artifact("samples"), ctx.folder.artifact("results"))).as_posix()
-    parts = [_table(section), '<h2>Losses</h2><img src="pictures/losses.png" alt="loss curves by step">']
+    parts = [table_of(section), '<h2>Losses</h2><img src="pictures/losses.png" alt="loss curves by step">']
     parts += ["<h2>Held-out sentences</h2>"]
     parts += [_utterance(id_, texts[id_], scores.meta(id_), link, id_ in pictured) for id_ in samples.ids]
-    (out / "report.html").write_text(_page(title, "\n".join(parts)), encoding="utf-8")
+    (out / "report.html").write_text(page(title, "\n".join(parts)), encoding="utf-8")
 
 
-def _spread(ids: tuple[str, ...], count: int) -> list[str]:
+def spread(ids: tuple[str, ...], count: int) -> list[str]:
     """At most `count` ids, evenly spaced."""
     places = np.unique(np.linspace(0, len(ids) - 1, min(count, len(ids))).astype(int))
     return [ids[place] for place in places]
@@ -83,7 +83,8 @@ def _starts(symbols: list[str], durations: np.ndarray, hop_s: float) -> list[tup
     ]
 
 
-def _table(section: Section) -> str:
+def table_of(section: Section) -> str:
+    """A section's table and facts."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in section.header)
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in section.rows)
     facts = "".join(
@@ -114,7 +115,8 @@ def _figure(score: dict[str, Any] | None) -> str:
     return f", {score['mcd_dtw_db']:.1f} dB" if score else ""
 
 
-def _page(title: str, body: str) -> str:
+def page(title: str, body: str) -> str:
+    """A whole report."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>\n"

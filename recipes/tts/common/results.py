@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from recipes.tts.common.infer import COPY, PREDICTED, RECORDING, TRUE_DURATIONS
-from recipes.tts.common.init import Origin, origin
+from recipes.tts.common.origin import STARTED, Origin, origins
 from recipes.tts.common.report import write_report
 from recipes.tts.common.table import Section, update_table
 from speechkd.audio.presets import mel_preset
@@ -30,7 +30,7 @@ METRICS = (
     ("mel_l1", "mel L1", "{:.3f}"),
     ("word_error_rate", "word errors", "{:.1%}"),
 )
-VOCODERS = {"griffinlim": "Griffin-Lim", "hifigan": "HiFi-GAN", "none": "no vocoder"}
+VOCODERS = {"griffinlim": "Griffin-Lim", "hifigan": "HiFi-GAN", "istft": "iSTFT vocoder", "none": "no vocoder"}
 # The sections that a result depends on; where things lie is not among them.
 DIGESTED = ("split", "text", "audio", "align", "features", "model", "train", "score")
 NAMES = {
@@ -90,14 +90,15 @@ def _facts(cfg: Any, ctx: Context, timing: dict[str, Any], sections: Sequence[st
     parts = ", ".join(f"{part} {value:.4f}" for part, value in factor.items())
     minutes = ctx.record("train").seconds / 60
     precision = resolve_precision(cfg.train.precision, device)
-    start = origin(ctx.input("model"))
+    starts = origins(ctx.input("model"))
+    start = starts.get(STARTED)
     digested = {name: jsonable(getattr(cfg, name)) for name in sorted({*DIGESTED, *sections})}
     if start:
         digested["init"] = [start.weights_sha256, start.statistics, start.speaker]
     return [
         ("command", f"`{command(cfg, start)}`"),
-        *([("fine-tuned from", start.in_words()), ("with all settings", "`speechkd run RUN/config.yaml`")]
-          if start else []),
+        *((name, each.in_words()) for name, each in starts.items()),
+        *([("with all settings", "`speechkd run RUN/config.yaml`")] if start and start.voice else []),
         ("data", f"{report['utterances']} utterances, {report['duration_s'] / 60:.1f} min; "
                  f"{len(splits['train'])} train, {len(splits['valid'])} valid, {len(splits['test'])} test"),
         ("training", f"{history[-1]['step']} steps in {minutes:.1f} min on {device_name(device)}, {precision}; "
@@ -111,15 +112,19 @@ def _facts(cfg: Any, ctx: Context, timing: dict[str, Any], sections: Sequence[st
 
 
 def command(cfg: Any, start: Origin | None = None) -> str:
-    """How to run this again, from the root of the repository. `start`: of a fine-tuned voice."""
-    if start is not None:
+    """How to run this again, from the root of the repository. `start`: of a model that started from other weights."""
+    if start is not None and start.voice:
         return _finetune_command(cfg, start)
     name = cfg.results.conf
     where = f"egs/{cfg.corpus.name}/tts1/run.sh" + ("" if name == "fastspeech2" else f" {name}")
     settings = ["--set corpus.dir=CORPUS"] if cfg.corpus.dir is not None else []
-    if cfg.vocoder.type == "hifigan":
+    if cfg.vocoder.type == "istft":
+        settings.append(f"--set vocoder.path={cfg.vocoder.path.name}")
+    elif cfg.vocoder.type == "hifigan":
         source = cfg.vocoder.path.name if cfg.vocoder.path else f"{cfg.vocoder.hub}@{cfg.vocoder.revision}"
         settings.append(f"--set vocoder.path={source}")
+    if start is not None:
+        settings.append("--set init.trunk=FASTSPEECH2_RUN/model")
     return " ".join([where, *settings])
 
 
@@ -127,7 +132,8 @@ def _finetune_command(cfg: Any, start: Origin) -> str:
     """Where the voice and the recordings lie is nobody else's business."""
     corpus = "CORPUS" if cfg.corpus.dir is not None else cfg.corpus.name
     words = ["speechkd finetune", shlex.quote(start.voice), corpus, f"--steps {cfg.train.max_steps}"]
-    return " ".join([*words, *([f"--speaker {shlex.quote(start.speaker)}"] if start.speaker else [])])
+    words += [f"--speaker {shlex.quote(start.speaker)}"] if start.speaker else []
+    return " ".join([*words, *(["--teacher TEACHER_RUN/model"] if cfg.recipe == "tts/fastspeech" else [])])
 
 
 def _json(path: Path) -> Any:

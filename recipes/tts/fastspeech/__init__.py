@@ -39,7 +39,8 @@ def targets(cfg: Any, ctx: Context) -> None:
 @stage(
     inputs=("manifest", "spoken", "features", "teacher", "targets", "forced"),
     outputs=("model",),
-    uses=("model", "loss", "train"),
+    uses=("model", "loss", "init", "train"),
+    external=("init.voice",),
 )
 def train(cfg: Any, ctx: Context) -> None:
     """Train the student on the targets; keep the weights with the best validation loss."""

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from recipes.tts.common.init import InitSection, init_problems
 from recipes.tts.common.options import TtsConfig
 from recipes.tts.transformer.config import TransformerSections
 from speechkd.config import Config, ConfigPath
@@ -82,4 +83,10 @@ class FastSpeechRecipe(TtsConfig):
     teacher: TeacherSection
     targets: TargetSection = TargetSection()
     loss: LossSection = LossSection()
+    init: InitSection | None = Field(None, description="fine-tuning: the voice that training starts from")
     train: TrainOptions
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A voice that training cannot start from."""
+        yield from TtsConfig.problems(self)  # not super(): what is looked at may be a stand-in with a part of the keys
+        yield from init_problems(self.init, "fastspeech", self.audio.mel)

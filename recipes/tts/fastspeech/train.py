@@ -8,8 +8,10 @@ from typing import Any
 import torch
 
 from recipes.tts.common.dataset import silent_symbols
+from recipes.tts.common.init import open_start
 from recipes.tts.common.manifest import Manifest
-from recipes.tts.common.monitor import StageMonitor
+from recipes.tts.common.origin import keep_teachers_origin
+from recipes.tts.common.training import learn, log_size
 from recipes.tts.fastspeech.plan import student_plan
 from recipes.tts.fastspeech.task import FastSpeechTask, Recordings
 from recipes.tts.fastspeech.texts import Texts
@@ -20,34 +22,33 @@ from speechkd.errors import StageError
 from speechkd.features.statistics import Statistics
 from speechkd.models.tts.fastspeech import FastSpeech
 from speechkd.models.tts.fastspeech_config import FastSpeechConfig, FastSpeechNetwork
-from speechkd.models.tts.load import save_model
 from speechkd.runner import Context
 from speechkd.text import SymbolTable
-from speechkd.training.loop import fit
 from speechkd.training.seeds import derive_seed
 
 
 def run(cfg: Any, ctx: Context) -> None:
-    """Write `model`: model.json, model.safetensors (best validation loss), history.jsonl."""
+    """Write `model`: model.json, model.safetensors (best validation loss), history.jsonl; fine-tuned: transfer.json.
+
+    Where the teacher was fine-tuned, its account is kept as teacher_transfer.json.
+    """
     manifest = Manifest.read(ctx.input("manifest"))
     targets, forced = (StoredTargets(_store(ctx, name)) for name in ("targets", "forced"))
     student_plan(cfg.loss).check(targets)
     texts = Texts(ctx.input("spoken"), manifest.speaker_numbers())
     train, valid = _kept(manifest, targets.store)
     statistics = Statistics.read(ctx.input("features") / "stats.json")
+    if start := open_start(cfg.init):
+        statistics = start.statistics(statistics)
     torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))
     model = FastSpeech(model_config(cfg.model, texts.symbols, statistics, manifest.speakers))
-    n_parameters = sum(parameter.numel() for parameter in model.parameters())
-    ctx.log.info("%.1f M parameters, %d training utterances", n_parameters / 1e6, len(train))
+    account = start.fill(model, texts.symbols, ctx.log) if start else None
+    log_size(ctx, model, len(train))
     beside = [id_ for id_ in manifest.splits["valid"] if id_ in forced.store.items]
     recordings = Recordings(ctx.store("features"), forced, beside) if beside else None
     task = FastSpeechTask(model, texts, targets, (train, valid), cfg.train.batch_frames, cfg.loss, recordings)
-    with StageMonitor(ctx, cfg.train.max_steps) as monitor:
-        trained = fit(task, cfg.train, ctx.scratch, monitor)
-    out = ctx.output("model")
-    model.load_state_dict(trained.weights)
-    save_model(out, model)
-    trained.write_history(out / "history.jsonl")
+    learn(ctx, task, cfg.train, account)
+    keep_teachers_origin(ctx.input("teacher"), ctx.output("model"))
 
 
 def _store(ctx: Context, name: str) -> TargetStore:

@@ -10,15 +10,13 @@ import torch
 from recipes.tts.common.dataset import TtsDataset, silent_symbols
 from recipes.tts.common.init import open_start
 from recipes.tts.common.manifest import Manifest
-from recipes.tts.common.monitor import StageMonitor
+from recipes.tts.common.training import learn, log_size
 from recipes.tts.fastspeech2.task import FastSpeech2Task
 from speechkd.features.statistics import Statistics
 from speechkd.models.tts.config import FastSpeech2Config, NetworkConfig, VarianceStatistics
 from speechkd.models.tts.fastspeech2 import FastSpeech2
-from speechkd.models.tts.load import save_model
 from speechkd.runner import Context
 from speechkd.text import SymbolTable
-from speechkd.training.loop import fit
 from speechkd.training.seeds import derive_seed
 
 
@@ -31,19 +29,11 @@ def run(cfg: Any, ctx: Context) -> None:
     train, valid = dataset.learned_and_chosen_by(manifest.splits)
     torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))
     model = FastSpeech2(model_config(cfg.model, dataset.symbols, dataset.statistics, manifest.speakers))
-    taken = start.fill(model, dataset.symbols, ctx.log) if start else None
-    n_parameters = sum(parameter.numel() for parameter in model.parameters())
-    ctx.log.info("%.1f M parameters, %d training utterances", n_parameters / 1e6, len(train))
+    account = start.fill(model, dataset.symbols, ctx.log) if start else None
+    log_size(ctx, model, len(train))
     window = cfg.loading.window_shards
     task = FastSpeech2Task(model, dataset, train, valid, cfg.train.batch_frames, cfg.augment.crop, window)
-    with StageMonitor(ctx, cfg.train.max_steps) as monitor:
-        trained = fit(task, cfg.train, ctx.scratch, monitor)
-    out = ctx.output("model")
-    model.load_state_dict(trained.weights)
-    save_model(out, model)
-    trained.write_history(out / "history.jsonl")
-    if start and taken:
-        start.write(taken, out)
+    learn(ctx, task, cfg.train, account)
 
 
 def model_config(

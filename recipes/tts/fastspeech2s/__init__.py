@@ -14,8 +14,8 @@ OWN_SECTIONS = ("augment", "slices", "spectral", "adversarial")
 @stage(
     inputs=("manifest", "spoken", "features"),
     outputs=("model",),
-    uses=("corpus.name", "audio.mel", "audio.loudness_dbfs", "model", "loading", "train", *OWN_SECTIONS),
-    external=("corpus.dir", "init.trunk"),
+    uses=("corpus.name", "audio.mel", "audio.loudness_dbfs", "model", "loading", "init", "train", *OWN_SECTIONS),
+    external=("corpus.dir", "init.voice", "init.trunk"),
 )
 def train(cfg: Any, ctx: Context) -> None:
     """Train on whole utterances as mels and on slices of them as samples, late against a discriminator."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
+from recipes.tts.common.init import InitSection, init_problems
 from recipes.tts.common.options import TtsConfig
 from recipes.tts.fastspeech2.config import AugmentSection, LoadingSection
 from speechkd.audio.presets import MEL_PRESETS
@@ -49,12 +50,22 @@ class AdversarialSection(Config):
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
 
 
-class InitSection(Config):
-    """What training starts from."""
+class SlicedInitSection(InitSection):
+    """What training starts from: a FastSpeech 2s as a whole, or a FastSpeech 2 as its trunk."""
 
     trunk: ConfigPath | None = Field(
         None, description="folder `model` of a FastSpeech 2 of the same sizes, whose weights the trunk starts from"
     )
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Two starts, and what a trunk cannot be asked for."""
+        yield from InitSection.problems(self)
+        if self.trunk is None:
+            return
+        if self.voice is not None:
+            yield "trunk", "init.voice has a trunk of its own: give one of the two"
+        elif self.statistics == "voice":
+            yield "statistics", "the trunk keeps the scales of the corpus: only init.voice has others"
 
 
 class FastSpeech2sRecipe(TtsConfig):
@@ -66,12 +77,13 @@ class FastSpeech2sRecipe(TtsConfig):
     slices: SlicesSection = SlicesSection()
     spectral: SpectralSection = SpectralSection()
     adversarial: AdversarialSection = AdversarialSection()
-    init: InitSection = InitSection()
+    init: SlicedInitSection | None = Field(None, description="the voice or the trunk that training starts from")
     train: AdversarialTrainOptions
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """Slices that the STFT loss cannot see."""
+        """Slices that the STFT loss cannot see, a voice that training cannot start from."""
         yield from TtsConfig.problems(self)  # not super(): what is looked at may be a stand-in with a part of the keys
+        yield from init_problems(self.init, "fastspeech2s", self.audio.mel)
         n_samples = self.slices.frames * MEL_PRESETS[self.audio.mel].hop_samples
         longest = max(resolution.fft for resolution in self.spectral.resolutions)
         if n_samples <= longest:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from recipes.tts.common.dataset import Batch, TtsDataset
+from recipes.tts.common.recordings import Recordings
 from recipes.tts.fastspeech2.task import FastSpeech2Task, fastspeech2_losses
-from recipes.tts.fastspeech2s.recordings import Recordings
 from speechkd.losses.adversarial import discriminator_loss, generator_loss
 from speechkd.losses.spectral import MultiResolutionStftLoss
 from speechkd.models.tts.fastspeech2s import FastSpeech2s, Places
@@ -38,8 +38,11 @@ class FastSpeech2sTask(FastSpeech2Task):
     """L = L_FastSpeech2 + L_STFT + λ · (D(x̂) - 1)², the last from `adversarial.start_step` (section 2.5).
 
     Slices are of utterances that are whole and long enough: of a stretch cut out of an utterance, or of a short one,
-    only the mel is learned. A slice begins at a frame and never reaches into padding.
+    only the mel is learned. A slice begins at a frame and never reaches into padding. With an adversarial weight of 0
+    there is no opponent.
     """
+
+    opponent: nn.Module
 
     def __init__(
         self,
@@ -56,7 +59,8 @@ class FastSpeech2sTask(FastSpeech2Task):
         self.recordings, self.slices = recordings, cfg.slices
         self.spectral_weight, self.adversarial_weight = cfg.spectral.weight, cfg.adversarial.weight
         self.spectral = MultiResolutionStftLoss(cfg.spectral.resolutions)
-        self.opponent: nn.Module = WaveformDiscriminator(cfg.adversarial.discriminator)
+        if self.adversarial_weight > 0:  # the loop trains an opponent wherever there is one
+            self.opponent = WaveformDiscriminator(cfg.adversarial.discriminator)
         self.start_step = cfg.adversarial.start_step
         self._made: Tensor | None = None
 

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from recipes.tts.common.dataset import TtsDataset
+from recipes.tts.common.init import open_start
 from recipes.tts.common.manifest import Manifest
-from recipes.tts.common.monitor import StageMonitor
+from recipes.tts.common.origin import Account, source_of_run
+from recipes.tts.common.recordings import Recordings
+from recipes.tts.common.training import learn
 from recipes.tts.fastspeech2.train import model_config
-from recipes.tts.fastspeech2s.recordings import Recordings
 from recipes.tts.fastspeech2s.task import FastSpeech2sTask
 from speechkd.audio.presets import MelPreset, mel_preset
 from speechkd.config import diff
@@ -21,33 +23,31 @@ from speechkd.errors import ConfigError, DataError
 from speechkd.models.tts.fastspeech2 import FastSpeech2
 from speechkd.models.tts.fastspeech2s import FastSpeech2s
 from speechkd.models.tts.fastspeech2s_config import FastSpeech2sConfig
-from speechkd.models.tts.load import load_model, save_model
+from speechkd.models.tts.load import WEIGHTS, load_model
 from speechkd.runner import Context
-from speechkd.training.loop import fit
+from speechkd.runner.digests import file_digest
 from speechkd.training.seeds import derive_seed
 
 
 def run(cfg: Any, ctx: Context) -> None:
-    """Write `model`: model.json, model.safetensors, history.jsonl."""
+    """Write `model`: model.json, model.safetensors, history.jsonl; started from other weights: transfer.json."""
     manifest, preset = Manifest.read(ctx.input("manifest")), mel_preset(cfg.audio.mel)
     dataset = TtsDataset(ctx.input("features"), ctx.input("spoken"), cfg.model.trunk(), manifest.speaker_numbers())
+    if start := open_start(cfg.init):
+        dataset.statistics = start.statistics(dataset.statistics)
     train, valid = dataset.learned_and_chosen_by(manifest.splits)
     recordings = _recordings(manifest, dataset, cfg, preset)
     _check_lengths(recordings.n_frames, train, valid, cfg.slices.frames, ctx)
     torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))
     model = build(cfg, dataset, manifest.speakers, preset.hop_samples)
-    if cfg.init.trunk is not None:
-        start_trunk(model.trunk, cfg.init.trunk)
+    account = start.fill(model, dataset.symbols, ctx.log) if start else None
+    if cfg.init is not None and cfg.init.trunk is not None:
+        account = start_trunk(model.trunk, cfg.init.trunk)
         ctx.log.info("the trunk starts from the weights of %s", cfg.init.trunk)
     counted = [sum(p.numel() for p in part.parameters()) / 1e6 for part in (model, model.waveform)]
     ctx.log.info("%.1f M parameters, %.1f M of them in the waveform decoder", *counted)
     task = FastSpeech2sTask(model, dataset, (train, valid), recordings, cfg)
-    with StageMonitor(ctx, cfg.train.max_steps) as monitor:
-        trained = fit(task, cfg.train, ctx.scratch, monitor)
-    out = ctx.output("model")
-    model.load_state_dict(trained.weights)
-    save_model(out, model)
-    trained.write_history(out / "history.jsonl")
+    learn(ctx, task, cfg.train, account)
 
 
 def build(cfg: Any, dataset: TtsDataset, speakers: Sequence[str], hop_samples: int) -> FastSpeech2s:
@@ -77,8 +77,10 @@ def _check_lengths(
                             short, len(ids), name, least)  # fmt: skip
 
 
-def start_trunk(trunk: FastSpeech2, folder: Path) -> None:
+def start_trunk(trunk: FastSpeech2, folder: Path) -> Account:
     """Copy the weights of the FastSpeech 2 in `folder`; the trunk keeps its own corpus statistics and dropout.
+
+    Returns the account of it, which names the weights by their digest and the recordings of the run that they are of.
 
     Raises ConfigError when it is another kind of model, of another network, or of other symbols or speakers.
     """
@@ -97,6 +99,15 @@ def start_trunk(trunk: FastSpeech2, folder: Path) -> None:
         todo = "Give the sizes of its configuration to model, or leave init.trunk out"
         raise ConfigError("the weights of init.trunk do not fit", where=str(folder), why=why, todo=todo)
     trunk.load_state_dict(given)
+    return Account({
+        "voice": "",
+        "source": source_of_run(folder).model_dump(mode="json"),
+        "kind": model.kind,
+        "weights_sha256": file_digest(folder / WEIGHTS),
+        "statistics": "corpus",
+        "speaker": "",
+        "copied": [f"trunk.{name}" for name in sorted(given)],
+    })  # fmt: skip
 
 
 def _shape(weights: Mapping[str, Tensor], name: str) -> str:

@@ -12,13 +12,14 @@ from speechkd.runner import Context, Recipe, stage
 @stage(
     inputs=("manifest", "spoken", "features"),
     outputs=("model",),
-    uses=("model", "augment", "guide", "loss", "check", "train"),
+    uses=("model", "augment", "guide", "loss", "check", "init", "train"),
+    external=("init.voice",),
 )
 def train(cfg: Any, ctx: Context) -> None:
     """Train on the training utterances; keep the weights that align and speak best; choose the head for durations."""
     from recipes.tts.transformer.train import run
 
-    run(cfg, ctx)
+    run(cfg, ctx, init=cfg.init)
 
 
 RECIPE = Recipe(

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from recipes.tts.common.init import InitSection, init_problems
 from recipes.tts.common.options import TtsConfig
 from speechkd.config import Config
 from speechkd.models.tts.transformer_config import TransformerNetwork
@@ -81,21 +82,16 @@ class TransformerSections(Config):
         yield from choice_problems(self.train, self.check)
 
 
-class TransformerRecipe(TtsConfig):
+class TransformerRecipe(TransformerSections, TtsConfig):
     """Transformer TTS, one speaker or several."""
 
-    model: TransformerNetwork = TransformerNetwork()
-    augment: AugmentSection = AugmentSection()
-    guide: GuideSection = GuideSection()
-    loss: LossSection = LossSection()
-    check: CheckSection = CheckSection()
-    train: TrainOptions
+    init: InitSection | None = Field(None, description="fine-tuning: the voice that training starts from")
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """What cannot work together."""
         yield from TtsConfig.problems(self)  # not super(): what is looked at may be a stand-in with a part of the keys
-        yield from guide_problems(self.model, self.guide)
-        yield from choice_problems(self.train, self.check)
+        yield from TransformerSections.problems(self)
+        yield from init_problems(self.init, "transformer", self.audio.mel)
 
 
 def choice_problems(train: TrainOptions, check: CheckSection) -> Iterable[tuple[str, str]]:

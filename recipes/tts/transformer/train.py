@@ -11,8 +11,10 @@ import numpy as np
 import torch
 
 from recipes.tts.common.dataset import TtsDataset
+from recipes.tts.common.init import InitSection, open_start
 from recipes.tts.common.manifest import Manifest
 from recipes.tts.common.monitor import StageMonitor
+from recipes.tts.common.training import learn, log_size
 from recipes.tts.transformer.pictures import attention_figure, draw_attention
 from recipes.tts.transformer.task import Held, TransformerTask, attentions, following_rates
 from speechkd.align.attention import Head, choose_head
@@ -23,7 +25,6 @@ from speechkd.models.tts.transformer import TransformerTts
 from speechkd.models.tts.transformer_config import TransformerConfig, TransformerNetwork
 from speechkd.runner import Context
 from speechkd.text import SymbolTable
-from speechkd.training.loop import fit
 from speechkd.training.seeds import derive_seed
 
 PICTURED = 4
@@ -31,29 +32,33 @@ PICTURED = 4
 _UNUSED = NetworkConfig(pitch=PitchConfig(target="none"))
 
 
-def run(cfg: Any, ctx: Context, output: str = "model") -> None:
+def run(cfg: Any, ctx: Context, output: str = "model", init: InitSection | None = None) -> None:
     """Write the artifact `output`: model.json, model.safetensors, history.jsonl, head.json, attention/*.png.
 
+    With the voice of `init` to start from, also transfer.json.
     cfg has the sections of `TransformerSections`: the whole configuration of this recipe, or another's `teacher`.
     """
     manifest = Manifest.read(ctx.input("manifest"))
     dataset = dataset_of(ctx.input("features"), ctx.input("spoken"), manifest.speaker_numbers())
+    if start := open_start(init):
+        dataset.statistics = start.statistics(dataset.statistics)
     train, valid = dataset.learned_and_chosen_by(manifest.splits)
     torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))
     model = TransformerTts(model_config(cfg.model, dataset.symbols, dataset.statistics, manifest.speakers))
-    n_parameters = sum(parameter.numel() for parameter in model.parameters())
-    ctx.log.info("%.1f M parameters, %d training utterances", n_parameters / 1e6, len(train))
-    with StageMonitor(ctx, cfg.train.max_steps) as monitor:
-        task = TransformerTask(
-            model, dataset, train, valid, cfg.train.batch_frames, cfg.augment, cfg.guide, cfg.loss, cfg.check,
-            lambda held: show(held, monitor),
-        )  # fmt: skip
-        trained = fit(task, cfg.train, ctx.scratch, monitor)
-    out = ctx.output(output)
-    model.load_state_dict(trained.weights)
-    trained.write_history(out / "history.jsonl")
-    head = finish(out, model, dataset, valid)
-    ctx.log.info("durations are read from layer %d, head %d: focus rate %.3f", head.layer, head.head, head.focus_rate)
+    account = start.fill(model, dataset.symbols, ctx.log) if start else None
+    log_size(ctx, model, len(train))
+    monitor = StageMonitor(ctx, cfg.train.max_steps)
+    task = TransformerTask(
+        model, dataset, train, valid, cfg.train.batch_frames, cfg.augment, cfg.guide, cfg.loss, cfg.check,
+        lambda held: show(held, monitor),
+    )  # fmt: skip
+
+    def save(out: Path, trained: TransformerTts) -> None:
+        head = finish(out, trained, dataset, valid)
+        figures = (head.layer, head.head, head.focus_rate)
+        ctx.log.info("durations are read from layer %d, head %d: focus rate %.3f", *figures)
+
+    learn(ctx, task, cfg.train, account, output=output, save=save, monitor=monitor)
 
 
 def dataset_of(features: Path, tokens: Path, speakers: Mapping[str, int] | None = None) -> TtsDataset:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from speechkd.models.common.fft import FftStack, VariancePredictor
 from speechkd.models.common.masks import length_mask
+from speechkd.models.tts.encoding import TextEncoder
 from speechkd.models.tts.fastspeech_config import FastSpeechConfig
 from speechkd.models.tts.interface import Spoken
 from speechkd.models.tts.regulator import at_least_one_frame, expand, regulate
@@ -30,7 +31,7 @@ class FastSpeechOutput:
     log_durations: Tensor  # (B, T) predicted log(d + 1)
 
 
-class FastSpeech(nn.Module):
+class FastSpeech(TextEncoder):
     """The acoustic model; `config` rebuilds it."""
 
     kind: ClassVar[str] = "fastspeech"
@@ -92,14 +93,6 @@ class FastSpeech(nn.Module):
             durations = durations + self._checked(breaks, tokens, mask)
         mel, mel_lengths = self._decode(states, durations)
         return Spoken(mel, mel_lengths, durations, log_durations=log_durations)
-
-    def _encode(self, tokens: Tensor, token_lengths: Tensor, speakers: Tensor | None) -> tuple[Tensor, Tensor]:
-        mask = length_mask(token_lengths, tokens.shape[1])
-        states = self.encoder(self.embedding(tokens), mask)
-        if self.speaker_embedding is not None:
-            speakers = torch.zeros_like(token_lengths) if speakers is None else speakers
-            states = states + self.speaker_embedding(speakers)[:, None, :]
-        return states, mask
 
     def _log_durations(self, states: Tensor, mask: Tensor) -> Tensor:
         if self.config.network.detach_duration:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from speechkd.models.common.fft import FftStack, VariancePredictor
 from speechkd.models.common.masks import length_mask
 from speechkd.models.tts.config import FastSpeech2Config
+from speechkd.models.tts.encoding import TextEncoder
 from speechkd.models.tts.interface import CONTROLS, Spoken
 from speechkd.models.tts.regulator import expand, regulate
 from speechkd.models.tts.variance import EnergyAdaptor, EnergyPrediction, PitchAdaptor, PitchPrediction
@@ -57,7 +58,7 @@ class Prediction:
     energy: EnergyPrediction | None
 
 
-class FastSpeech2(nn.Module):
+class FastSpeech2(TextEncoder):
     """The acoustic model; `config` rebuilds it."""
 
     kind: ClassVar[str] = "fastspeech2"
@@ -163,14 +164,6 @@ class FastSpeech2(nn.Module):
         decoded = self.mel_project(self.decoder(adapted.states, adapted.mask)).float()
         mel = decoded * self.mel_deviation + self.mel_mean
         return mel.masked_fill(~adapted.mask.unsqueeze(-1), 0.0)
-
-    def _encode(self, tokens: Tensor, token_lengths: Tensor, speakers: Tensor | None) -> tuple[Tensor, Tensor]:
-        mask = length_mask(token_lengths, tokens.shape[1])
-        states = self.encoder(self.embedding(tokens), mask)
-        if self.speaker_embedding is not None:
-            speakers = token_lengths.new_zeros(len(tokens)) if speakers is None else speakers
-            states = states + self.speaker_embedding(speakers).unsqueeze(1)
-        return states, mask
 
     def _durations(self, tokens: Tensor, log_durations: Tensor, mask: Tensor, speed: float) -> Tensor:
         frames = regulate(torch.expm1(log_durations.float()).clamp(min=0.0), 1.0 / speed)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from speechkd.align.attention import choose_head, durations_from_attention, focus_rate
 from speechkd.models.common.fft import FftBlock
 from speechkd.models.common.masks import length_mask
+from speechkd.models.tts.encoding import with_speaker
 from speechkd.models.tts.interface import Spoken
 from speechkd.models.tts.transformer_config import TransformerConfig
 from speechkd.models.tts.transformer_layers import Decoder, PositionCode, Postnet
@@ -213,10 +214,7 @@ class TransformerTts(nn.Module):
         states = self.encoder_dropout(self.token_position(self.embedding(tokens)))
         for block in self.encoder:
             states = block(states, mask)
-        if self.speaker_embedding is not None:
-            speakers = torch.zeros_like(token_lengths) if speakers is None else speakers
-            states = states + self.speaker_embedding(speakers)[:, None, :]
-        return states, mask
+        return with_speaker(states, self.speaker_embedding, token_lengths, speakers), mask
 
     def _frames_before(self, mel: Tensor) -> Tensor:
         """The normalised frame before each step, zeros before the first: (B, F, n_mels) -> (B, S, n_mels)."""

@@ -1,7 +1,7 @@
-"""Vocoders: HiFi-GAN with published weights, and Griffin-Lim, which needs none.
+"""Vocoders: HiFi-GAN with published weights, a fast inverse-STFT one, and Griffin-Lim, which needs no weights.
 
-Networks and loading are in `load`, `hifigan` and `griffinlim`; `options` and `config` do without torch. The names
-below are found on first use, so that reading a config imports no torch.
+Networks and loading are in `load`, `hifigan`, `istft` and `griffinlim`; `options` and `config` do without torch. The
+names below are found on first use, so that reading a config imports no torch.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ _HOME = {
     "HIFIGAN_V3": "config",
     "GriffinLimOptions": "options",
     "HifiGanOptions": "options",
+    "IstftOptions": "options",
     "VocoderOptions": "options",
+    "IstftConfig": "istft_config",
     "HifiGan": "hifigan",
     "GriffinLim": "griffinlim",
     "Vocoder": "load",
     "HifiGanVocoder": "load",
+    "IstftVocoder": "load",
+    "IstftVocoderNetwork": "istft",
     "load_vocoder": "load",
 }
 __all__ = sorted(_HOME)

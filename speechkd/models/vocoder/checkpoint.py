@@ -1,4 +1,4 @@
-"""Published HiFi-GAN checkpoints: found, converted once to safetensors, then read from there only.
+"""Published HiFi-GAN checkpoints, and other toolkits': found, converted once to ours, then read from there only.
 
 This is the one module that opens a pickled checkpoint, and it does so with `weights_only=True`.
 """
@@ -20,6 +20,8 @@ from torch import Tensor
 from speechkd.errors import DataError, ResourceError
 from speechkd.models.vocoder.config import PUBLISHED, HifiGanConfig, MelShape, to_published_json
 from speechkd.models.vocoder.files import config_files, files_of, read_config, the_weights
+from speechkd.models.vocoder.foreign import statistics_file
+from speechkd.models.vocoder.foreign_weights import own_state, transformers_config
 from speechkd.models.vocoder.hifigan import HifiGan
 from speechkd.models.vocoder.storage import cache_root, write_folder
 from speechkd.runner.digests import file_digest
@@ -45,8 +47,8 @@ def load_generator_files(files: Sequence[Path], where: str) -> tuple[HifiGan, Me
     """As `load_generator`, from the files given: one with weights, and any number of JSON configs."""
     weights = the_weights(files, where)
     configs = config_files(files)
-    if weights.suffix != ".safetensors":
-        folder = convert(weights, configs)
+    if weights.suffix != ".safetensors" or transformers_config(configs) is not None:
+        folder = convert(weights, configs, statistics_file(files))
         weights, configs = folder / WEIGHTS_NAME, [folder / CONFIG_NAME]
     state = fold_weight_norm(_read_safetensors(weights), str(weights))
     config, mel = _matching_config(state, configs, str(weights))
@@ -63,18 +65,21 @@ def build_generator(config: HifiGanConfig, state: Mapping[str, Tensor], where: s
     return generator.eval().requires_grad_(False)
 
 
-def convert(weights: Path, configs: Sequence[Path]) -> Path:
-    """Folder of the cache with the safetensors form of a pickled checkpoint; made now if it is not there yet.
+def convert(weights: Path, configs: Sequence[Path], statistics: Path | None = None) -> Path:
+    """Folder of the cache with our form of a pickled or foreign checkpoint; made now if it is not there yet.
 
-    The folder's name is the digest of the checkpoint and its configs: a changed file is converted anew.
+    The folder's name is the digest of the checkpoint and its configs: a changed file is converted anew. statistics: of
+    the mels that a foreign generator hears, if they have a file of their own.
     """
     digest = hashlib.sha256(f"hifigan {CONVERTER_VERSION}\n".encode())
-    for file in (weights, *configs):
+    sources = [weights, *configs, *([statistics] if statistics else [])]
+    for file in sources:
         digest.update(file_digest(file).encode())
     folder = cache_root() / "vocoder" / digest.hexdigest()[:32]
     if (folder / WEIGHTS_NAME).is_file() and (folder / CONFIG_NAME).is_file():
         return folder
-    state = fold_weight_norm(_read_pickled(weights), str(weights))
+    stored = _read_safetensors(weights) if weights.suffix == ".safetensors" else _read_pickled(weights)
+    state = fold_weight_norm(own_state(stored, sources, str(weights)), str(weights))
     config, mel = _matching_config(state, configs, str(weights))
     build_generator(config, state, str(weights))
     text = json.dumps(to_published_json(config, mel), indent=2, sort_keys=True) + "\n"

@@ -16,7 +16,8 @@ class HifiGanConfig(BaseModel):
 
     Per upsampling step i the channels halve, time grows `upsample_rates[i]`-fold, and the mean of one residual
     block per entry of `resblock_kernel_sizes` is taken. `resblock`: "1" has a second, undilated convolution
-    behind each dilated one, "2" has not.
+    behind each dilated one, "2" has not. `normalize_before`: the generator subtracts a mean from each mel band and
+    divides by a scale, which are among its weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +29,8 @@ class HifiGanConfig(BaseModel):
     upsample_initial_channel: int
     resblock_kernel_sizes: tuple[int, ...]
     resblock_dilation_sizes: tuple[tuple[int, ...], ...]
+    leaky_relu_slope: float = 0.1
+    normalize_before: bool = False
 
     @model_validator(mode="after")
     def _shapes_fit(self) -> HifiGanConfig:
@@ -128,5 +131,11 @@ def parse_published_json(raw: Mapping[str, Any], where: str) -> tuple[HifiGanCon
 
 def to_published_json(config: HifiGanConfig, mel: MelShape) -> dict[str, Any]:
     """The keys of a published config file that `parse_published_json` reads."""
-    shape = config.model_dump(mode="json", exclude={"n_mels"})
+    # What the published code does not know is written where it matters alone.
+    own = {name for name in ("leaky_relu_slope", "normalize_before") if getattr(config, name) == _default(name)}
+    shape = config.model_dump(mode="json", exclude={"n_mels", *own})
     return shape | {theirs: getattr(mel, ours) for ours, theirs in _MEL_KEYS.items()}
+
+
+def _default(name: str) -> object:
+    return HifiGanConfig.model_fields[name].default

@@ -13,15 +13,20 @@ from pathlib import Path
 from speechkd.audio.presets import MEL_PRESETS, MelPreset
 from speechkd.errors import ConfigError, DataError, SpeechkdError
 from speechkd.models.vocoder.config import HifiGanConfig, MelShape, parse_published_json
+from speechkd.models.vocoder.foreign import HYPERPARAMS, STATISTICS, is_transformers, published_form, read_hyperparams
+from speechkd.models.vocoder.istft_files import CONFIG_NAME, is_istft, read_istft_config
 
 # The published training code saves generators as g_ and eight digits, without a suffix.
-_PICKLE_NAME = re.compile(r"(.*\.(pt|pth|ckpt)|g_\d+)", re.IGNORECASE)
+_PICKLE_NAME = re.compile(r"(.*\.(pt|pth|ckpt|bin)|g_\d+)", re.IGNORECASE)
 
 
 def check_vocoder(path: Path, preset: MelPreset) -> None:
     """Raise the error that loading would raise, as far as it shows in the names of files and the JSON configs."""
     files = files_of(path)
-    the_weights(files, str(path))
+    weights = the_weights(files, str(path))
+    if is_istft(path):
+        require_same_mel(read_istft_config(weights.parent / CONFIG_NAME)[1], preset, str(path))
+        return
     shapes = [read_config(file)[1] for file in config_files(files)]
     # Which of several configs fits the weights is known when they are read.
     if shapes and all(shape != shape_of(preset) for shape in shapes):
@@ -38,12 +43,13 @@ def vocoder_problem(path: Path, preset: MelPreset) -> str | None:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The file at `path` and the configs beside it, or all files of the folder `path`."""
+    """The file at `path` and what describes it beside it, or all files of the folder `path`."""
     if path.is_dir():
         return sorted(file for file in path.iterdir() if file.is_file())
     if not path.is_file():
         raise DataError("there is no vocoder", where=str(path), todo="Give the checkpoint or the folder that holds it")
-    return [path, *sorted(path.parent.glob("config*.json"))]
+    beside = (path.parent / HYPERPARAMS, path.parent / STATISTICS)
+    return [path, *sorted(path.parent.glob("config*.json")), *(file for file in beside if file.is_file())]
 
 
 def the_weights(files: Sequence[Path], where: str) -> Path:
@@ -56,24 +62,27 @@ def the_weights(files: Sequence[Path], where: str) -> Path:
         if found:
             return found[0]
     names = ", ".join(file.name for file in files) or "nothing"
-    todo = "Expected one of *.safetensors, *.pt, *.pth, *.ckpt or g_<steps>"
+    todo = "Expected one of *.safetensors, *.pt, *.pth, *.ckpt, *.bin or g_<steps>"
     raise DataError("no vocoder checkpoint found", where=where, why=f"there is {names}", todo=todo)
 
 
 def config_files(files: Sequence[Path]) -> list[Path]:
     """Those of the files that describe a generator."""
-    return sorted(file for file in files if file.suffix == ".json" and file.name.startswith("config"))
+    ours = [file for file in files if file.suffix == ".json" and file.name.startswith("config")]
+    return sorted(ours) or [file for file in files if file.name == HYPERPARAMS]
 
 
 def read_config(path: Path) -> tuple[HifiGanConfig, MelShape]:
-    """Generator shape and mel in a config file; DataError naming what is missing or wrong."""
+    """Generator shape and mel in a config file, ours or a foreign one; DataError naming what is missing or wrong."""
+    if path.name == HYPERPARAMS:
+        return parse_published_json(read_hyperparams(path), str(path))
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError("HiFi-GAN config cannot be read", where=str(path), why=str(error)) from error
     if not isinstance(raw, dict):
         raise DataError("HiFi-GAN config cannot be read", where=str(path), why="it is not a JSON object")
-    return parse_published_json(raw, str(path))
+    return parse_published_json(published_form(raw) if is_transformers(raw) else raw, str(path))
 
 
 def shape_of(preset: MelPreset) -> MelShape:

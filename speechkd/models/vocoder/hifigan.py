@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from speechkd.models.vocoder.config import HifiGanConfig
 
-SLOPE = 0.1
 # The published generator uses another slope before its last convolution.
 LAST_SLOPE = 0.01
 
@@ -23,29 +22,31 @@ def _same_conv(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
 class ResBlock1(nn.Module):
     """x + undilated(dilated(x)) for each dilation; x: (B, C, T)."""
 
-    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...], slope: float) -> None:
         super().__init__()
+        self.slope = slope
         self.convs1 = nn.ModuleList(_same_conv(channels, kernel, d) for d in dilations)
         self.convs2 = nn.ModuleList(_same_conv(channels, kernel, 1) for _ in dilations)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C, T) to the same shape."""
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
-            x = x + plain(F.leaky_relu(dilated(F.leaky_relu(x, SLOPE)), SLOPE))
+            x = x + plain(F.leaky_relu(dilated(F.leaky_relu(x, self.slope)), self.slope))
         return x
 
 
 class ResBlock2(nn.Module):
     """x + dilated(x) for each dilation; x: (B, C, T)."""
 
-    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...], slope: float) -> None:
         super().__init__()
+        self.slope = slope
         self.convs = nn.ModuleList(_same_conv(channels, kernel, d) for d in dilations)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C, T) to the same shape."""
         for dilated in self.convs:
-            x = x + dilated(F.leaky_relu(x, SLOPE))
+            x = x + dilated(F.leaky_relu(x, self.slope))
         return x
 
 
@@ -65,15 +66,20 @@ class HifiGan(nn.Module):
             self.ups.append(up)
             channels //= 2
             for size, dilations in zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True):
-                self.resblocks.append(block(channels, size, dilations))
+                self.resblocks.append(block(channels, size, dilations, config.leaky_relu_slope))
         self.conv_post = nn.Conv1d(channels, 1, 7, padding=3)
+        if config.normalize_before:
+            self.register_buffer("mean", torch.zeros(config.n_mels))
+            self.register_buffer("scale", torch.ones(config.n_mels))
 
     def forward(self, mel: Tensor) -> Tensor:
         """mel: (B, n_mels, frames) to samples in [-1, 1]: (B, frames * hop)."""
+        if self.config.normalize_before:
+            mel = (mel - self.mean[:, None]) / self.scale[:, None]  # type: ignore[index]
         x = self.conv_pre(mel)
         per_step = len(self.config.resblock_kernel_sizes)
         for step, up in enumerate(self.ups):
-            x = up(F.leaky_relu(x, SLOPE))
+            x = up(F.leaky_relu(x, self.config.leaky_relu_slope))
             x = self._mean_of_blocks(x, step * per_step, per_step)
         return torch.tanh(self.conv_post(F.leaky_relu(x, LAST_SLOPE))).squeeze(1)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 
 from speechkd.config import Config, ConfigPath
+from speechkd.models.vocoder.istft_files import is_istft
 
 COMMIT = r"^[0-9a-f]{40}$"
 SHA256 = r"^[0-9a-f]{64}$"
@@ -44,13 +45,34 @@ class HifiGanOptions(Config):
             yield "hub", "revision and sha256 belong to a hub repository, and none is given"
 
 
+class IstftOptions(Config):
+    """An inverse-STFT vocoder: the folder that its recipe made, or the file with weights in it."""
+
+    type: Literal["istft"] = "istft"
+    path: ConfigPath
+
+
 def _fill_type(value: Any) -> Any:
     """Where `type` is not written, what the other keys can only mean: `vocoder.path=…` alone is enough."""
     if not isinstance(value, Mapping) or "type" in value:
         return value
-    return {**value, "type": "hifigan" if set(value) & set(_HIFIGAN_KEYS) else "griffinlim"}
+    return {**value, "type": _kind_of(value)}
+
+
+def _kind_of(value: Mapping[str, Any]) -> str:
+    if not set(value) & set(_HIFIGAN_KEYS):
+        return "griffinlim"
+    if set(value) == {"path"} and value["path"]:
+        try:
+            path = IstftOptions.model_validate(value).path
+        except ValidationError:
+            return "hifigan"  # whose own check says what is wrong with the path
+        return "istft" if is_istft(path) else "hifigan"
+    return "hifigan"
 
 
 _HIFIGAN_KEYS = ("path", "hub", "revision", "sha256")
 
-VocoderOptions = Annotated[GriffinLimOptions | HifiGanOptions, Field(discriminator="type"), BeforeValidator(_fill_type)]
+VocoderOptions = Annotated[
+    GriffinLimOptions | HifiGanOptions | IstftOptions, Field(discriminator="type"), BeforeValidator(_fill_type)
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from re import Match
 
-from speechkd.text.rules.rule import SPELL, Rule, kept_dot, one_of, starts_sentence
+from speechkd.text.rules.rule import SPELL, NumberRule, Rule, kept_dot, one_of, starts_sentence
 
 # Before a name. Never the end of a sentence.
 TITLES = {
@@ -71,7 +71,7 @@ ABBREVIATION_RULES = (
     Rule("Latin", one_of(LATIN) + r"(?!\w)", _latin),
     Rule("title", rf"\b({one_of(TITLES)})\.(?= ?(?:[A-Z]|\"[A-Z])| and (?:Mr|Mrs|Ms|Dr)\.)", lambda m: TITLES[m[1]]),
     Rule("title without dot", rf"\b({one_of(WITHOUT_DOT)})\b(?!\.)(?= [A-Z]|(?<=vs) )", lambda m: WITHOUT_DOT[m[1]]),
-    Rule("before a number", rf"\b({one_of(BEFORE_NUMBERS)})\. ?(?=\d)", lambda m: BEFORE_NUMBERS[m[1]] + " "),
+    NumberRule("before a number", rf"\b({one_of(BEFORE_NUMBERS)})\. ?(?=\d)", lambda m: BEFORE_NUMBERS[m[1]] + " "),
     Rule("court case", r"(?<=\w )v\.(?= [A-Z])", f"{SPELL}V"),
     Rule("after a name", rf"\b({one_of(AFTER_NAMES)})\.", _after_name),
     Rule("abbreviation", rf"\b(?<!\d)(?<!\d )({one_of(ANYWHERE)})\.", _anywhere),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from re import Match
 
 from speechkd.text.rules.numbers import ordinal, year
-from speechkd.text.rules.rule import Rule, kept_dot, one_of
+from speechkd.text.rules.rule import NumberRule, Rule, kept_dot, one_of
 
 MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
           "december")  # fmt: skip
@@ -96,20 +96,24 @@ def date_rules(day_first: bool) -> tuple[Rule, ...]:
     return (
         Rule("weekdays", rf"\b({_WEEKDAY})\.?(?:-| - )({_WEEKDAY})\b\.?", _weekdays),
         Rule("months", rf"\b{_MONTH}(?:-| - ){_MONTH}", lambda m: f"{_MONTH_OF[m[1]]} to {_MONTH_OF[m[2]]}"),
-        Rule(
+        NumberRule(
             "weekday",
             rf"\b({_WEEKDAY})(?:\.,?|,)(?= {_MONTH} ?\d| \d{{1,2}} {_MONTH})",
             lambda m: _WEEKDAY_OF[m[1]] + ",",
         ),
-        Rule("days of two months", rf"\b{_MONTH} {_DAY} ?- ?{_MONTH} {_DAY}\b{_OF_YEAR}", _days_of_two_months),
-        Rule("days of a month", rf"\b{_MONTH} {_DAY}{_TH} ?- ?{_DAY}{_TH}\b(?![-:.]\d){_OF_YEAR}", _days),
-        Rule("days, month last", rf"(?<![\w.:-]){_DAY} ?- ?{_DAY} {_MONTH}{_OF_YEAR}", _days_first),
-        Rule("date, month first", rf"\b{_MONTH} {_DAY}(?:st|nd|rd|th)?\b(?!\.\d|:)(?:,? {_YEAR}\b)?", _month_first),
-        Rule("date, day first", rf"\b(?:[Tt]he )?{_DAY}(?:st|nd|rd|th)?(?: of)? {_MONTH}(?:,? {_YEAR}\b)?", _day_first),
-        Rule("month and year", rf"\b{_MONTH},? {_YEAR}\b", _month_and_year),
-        Rule("ISO date", r"(?<![\w/-])(\d{4})([/-])(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?![\w/-])", _iso),
-        Rule("short numeric date", r"(?<![\w/.-])(\d{1,2})(/)(\d{1,2})/(\d\d)(?![\w/-])", _numeric(day_first)),
-        Rule("numeric date", r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?![\w/-])", _numeric(day_first)),
+        NumberRule("days of two months", rf"\b{_MONTH} {_DAY} ?- ?{_MONTH} {_DAY}\b{_OF_YEAR}", _days_of_two_months),
+        NumberRule("days of a month", rf"\b{_MONTH} {_DAY}{_TH} ?- ?{_DAY}{_TH}\b(?![-:.]\d){_OF_YEAR}", _days),
+        NumberRule("days, month last", rf"(?<![\w.:-]){_DAY} ?- ?{_DAY} {_MONTH}{_OF_YEAR}", _days_first),
+        NumberRule(
+            "date, month first", rf"\b{_MONTH} {_DAY}(?:st|nd|rd|th)?\b(?!\.\d|:)(?:,? {_YEAR}\b)?", _month_first
+        ),
+        NumberRule(
+            "date, day first", rf"\b(?:[Tt]he )?{_DAY}(?:st|nd|rd|th)?(?: of)? {_MONTH}(?:,? {_YEAR}\b)?", _day_first
+        ),
+        NumberRule("month and year", rf"\b{_MONTH},? {_YEAR}\b", _month_and_year),
+        NumberRule("ISO date", r"(?<![\w/-])(\d{4})([/-])(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?![\w/-])", _iso),
+        NumberRule("short numeric date", r"(?<![\w/.-])(\d{1,2})(/)(\d{1,2})/(\d\d)(?![\w/-])", _numeric(day_first)),
+        NumberRule("numeric date", r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?![\w/-])", _numeric(day_first)),
         Rule("month alone", r"\b(Jan|Feb|Apr|Aug|Sept|Sep|Oct|Nov|Dec)\.", lambda m: _MONTH_OF[m[1]] + kept_dot(m)),
         Rule("weekday alone", r"\b(Mon|Tues|Tue|Wed|Thurs|Thur|Thu|Fri)\.", lambda m: _WEEKDAY_OF[m[1]] + kept_dot(m)),
     )

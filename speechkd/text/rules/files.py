@@ -5,7 +5,7 @@ from __future__ import annotations
 from re import Match
 
 from speechkd.text.rules.numbers import pairs
-from speechkd.text.rules.rule import SPELL, Rule, one_of
+from speechkd.text.rules.rule import SPELL, NumberRule, Rule, one_of
 
 # Endings that are said letter by letter, and those that are said as words.
 _SPELLED = "pdf txt html htm xml csv tsv png svg css php js ts md exe dll ini cfg gz bz tgz sql rtf db apk dmg".split()
@@ -44,7 +44,7 @@ def _port(match: Match[str]) -> str:
 _ENDING = rf"\.{one_of(ENDINGS)}"
 FILE_RULES = (
     Rule("drive", r"\b([A-Z]):\\((?:[\w.-]{1,64}\\?){0,16})", _drive),
-    Rule("port", r"\b(localhost):(\d{2,5})\b", _port),
+    NumberRule("port", r"\b(localhost):(\d{2,5})\b", _port),
     Rule("path", r"(?<![\w/.<>:-])/(?:[A-Za-z][\w-]{0,63}/){1,16}(?:[A-Za-z][\w-]{0,63})?(?![\w/])", _path),
     Rule("file", rf"(?<![\w.@/-])[A-Za-z0-9][\w-]{{0,63}}(?:{_ENDING}){{1,3}}(?![\w@-]|\.\w)", _file),
     Rule("ending", rf"(?<![\w.]){_ENDING}(?![\w@-])", lambda m: f" dot {ENDINGS[m[0][1:].lower()]}"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from re import Match
 
 from speechkd.text.rules.numbers import cardinal, decimal, is_one
-from speechkd.text.rules.rule import BEFORE_NOUN, BEHIND_ARTICLE, SPELL, Rule, one_of
+from speechkd.text.rules.rule import BEFORE_NOUN, BEHIND_ARTICLE, SPELL, NumberRule, one_of
 
 # sign: unit, units, hundredth, hundredths
 CURRENCIES = {
@@ -93,12 +93,16 @@ def _cents(match: Match[str]) -> str:
 _SIGN = "([$£€¥₹])"
 _CODE = rf"({one_of(CODES)})"
 MONEY_RULES = (
-    Rule("money range", rf"{_SIGN}{_AMOUNT} ?- ?(?:(?<=[ -])[$£€¥₹])?{_AMOUNT}{_SCALE}(?!\d|\.\d)", _sign_first_range),
-    Rule("money code last", rf"(?<![\w.,$£€¥₹]){_AMOUNT}{_SCALE} ?{_CODE}\b", _code_last),
-    Rule("money code first", rf"\b{_CODE} ?{_AMOUNT}{_SCALE}", _code_first),
-    Rule("money a day", rf"{_SIGN}{_AMOUNT}-(an?)-([a-z]+)", _per_unit),
-    Rule("money before a noun", rf"{BEHIND_ARTICLE}{_SIGN}{_AMOUNT}{_SCALE}(?!\.\d|,\d|\d){BEFORE_NOUN}", _before_noun),
-    Rule("money", rf"((?<!\w)-)?(?:\b(US|A|C))?{_SIGN} ?{_AMOUNT}{_SCALE}", _sign_first),
-    Rule("money, sign last", rf"(?<![\w.]){_AMOUNT} ?([£€¥₹])", _sign_last),
-    Rule("cents", r"(?<![\w.])(\d{1,9}) ?¢", _cents),
+    NumberRule(
+        "money range", rf"{_SIGN}{_AMOUNT} ?- ?(?:(?<=[ -])[$£€¥₹])?{_AMOUNT}{_SCALE}(?!\d|\.\d)", _sign_first_range
+    ),
+    NumberRule("money code last", rf"(?<![\w.,$£€¥₹]){_AMOUNT}{_SCALE} ?{_CODE}\b", _code_last),
+    NumberRule("money code first", rf"\b{_CODE} ?{_AMOUNT}{_SCALE}", _code_first),
+    NumberRule("money a day", rf"{_SIGN}{_AMOUNT}-(an?)-([a-z]+)", _per_unit),
+    NumberRule(
+        "money before a noun", rf"{BEHIND_ARTICLE}{_SIGN}{_AMOUNT}{_SCALE}(?!\.\d|,\d|\d){BEFORE_NOUN}", _before_noun
+    ),
+    NumberRule("money", rf"((?<!\w)-)?(?:\b(US|A|C))?{_SIGN} ?{_AMOUNT}{_SCALE}", _sign_first),
+    NumberRule("money, sign last", rf"(?<![\w.]){_AMOUNT} ?([£€¥₹])", _sign_last),
+    NumberRule("cents", r"(?<![\w.])(\d{1,9}) ?¢", _cents),
 )

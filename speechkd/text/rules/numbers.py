@@ -6,7 +6,7 @@ import functools
 import re
 from re import Match
 
-from speechkd.text.rules.rule import SPELL, Rule
+from speechkd.text.rules.rule import SPELL, NumberRule
 
 # Above this many digits a number is read digit by digit.
 MAX_DIGITS = 15
@@ -131,26 +131,30 @@ def _signed(match: Match[str]) -> str:
 
 _GROUPED = r"\d{1,3}(?:,\d{3}){1,6}"
 _NUMBER = r"\d{1,3}(?:,\d{3}){1,6}(?:\.\d+)?|\d+(?:\.\d+)?"
-DECADE_RULES = (Rule("decade", r"(?<![\w.,])'?(1[1-9]|20)?([0-9])0'?s\b", _decade),)
+DECADE_RULES = (NumberRule("decade", r"(?<![\w.,])'?(1[1-9]|20)?([0-9])0'?s\b", _decade),)
 NUMBER_RULES = (
-    Rule("groups of digits", r"(?<![\w.-])\d{1,15}(?:-\d{1,15}){2,}(?![\w-])", _groups),
-    Rule("twenty four seven", r"(?<![\w./])24/7(?![\w/])", "twenty four seven"),
-    Rule("fraction", r"(?<![\w./])(?:(\d{1,9})[ -] ?)?(\d{1,3})/(\d{1,3})(?![\w/])", _fraction),
-    Rule("ordinal", r"(?<![\w.])(\d{1,3}(?:,\d{3}){1,6}|\d+)(?:st|nd|rd|th|ST|ND|RD|TH)\b", lambda m: ordinal(m[1])),
-    Rule("dotted", r"(?<![\w.])\d{1,15}(?:\.\d{1,15}){2,}(?!\w)", _dotted),
-    Rule("minus", r"(?<![\w.,-])(\d{1,15}(?:\.\d{1,9})?) ?- ?(?=\d{1,15}(?:\.\d{1,9})? ?=)", r"\1 minus "),
-    Rule("large range", rf"(?<![\w.,-])({_GROUPED}) ?- ?({_GROUPED})(?![\w-])", _range),
-    Rule("range", r"(?<![\w.,-])(\d{1,15}(?:\.\d{1,9})?) ?- ?(\d{1,15}(?:\.\d{1,9})?)(?![\w-])", _range),
-    Rule("signed", rf"(?<![\w)-])([+-])({_NUMBER})(?!\w)", _signed),
-    Rule("possessive", r"(?<=[A-Za-z])-?(\d{1,15})'s\b", lambda m: f" {plain_number(m[1])}'s "),
-    Rule("plural number", r"(?<![\d.,])(\d{1,15})'?s\b", lambda m: f" {plural(plain_number(m[1]))} "),
-    Rule("fold", r"(?<=\d)x(?![A-Za-z'])", " times"),
-    Rule("letter and number", r"(?<![A-Za-z'])([A-Z]{1,2})-?(?=\d)", rf"{SPELL}\1 "),
-    Rule("number and letter", r"(?<=\d)-?([A-Za-z])(?![A-Za-z'])", lambda m: f" {SPELL}{m[1].upper()} "),
-    Rule("hyphen at a number", r"(?<=\d)-(?=[A-Za-z])|(?<=[A-Za-z])-(?=\d)", " "),
-    Rule("early year", r"\b([Ii]n|[Ss]ince|[Bb]y|[Uu]ntil|[Bb]efore|[Aa]fter) (1\d{3})(?![\w]|[.,-]\d)", _early_year),
-    Rule("year", r"(?<![\w.,])(?:1[1-9]|20)\d\d(?![\w]|[.,]\d)", lambda m: year(m[0])),
-    Rule("grouped number", r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d])", lambda m: f" {decimal(m[0])} "),
-    Rule("leading point", r"(?<![\w.])\.(\d+)", lambda m: f"point {digits(m[1])}"),
-    Rule("number", r"\d+(?:\.\d+)?", lambda m: f" {decimal(m[0])} "),
+    NumberRule("groups of digits", r"(?<![\w.-])\d{1,15}(?:-\d{1,15}){2,}(?![\w-])", _groups),
+    NumberRule("twenty four seven", r"(?<![\w./])24/7(?![\w/])", "twenty four seven"),
+    NumberRule("fraction", r"(?<![\w./])(?:(\d{1,9})[ -] ?)?(\d{1,3})/(\d{1,3})(?![\w/])", _fraction),
+    NumberRule(
+        "ordinal", r"(?<![\w.])(\d{1,3}(?:,\d{3}){1,6}|\d+)(?:st|nd|rd|th|ST|ND|RD|TH)\b", lambda m: ordinal(m[1])
+    ),
+    NumberRule("dotted", r"(?<![\w.])\d{1,15}(?:\.\d{1,15}){2,}(?!\w)", _dotted),
+    NumberRule("minus", r"(?<![\w.,-])(\d{1,15}(?:\.\d{1,9})?) ?- ?(?=\d{1,15}(?:\.\d{1,9})? ?=)", r"\1 minus "),
+    NumberRule("large range", rf"(?<![\w.,-])({_GROUPED}) ?- ?({_GROUPED})(?![\w-])", _range),
+    NumberRule("range", r"(?<![\w.,-])(\d{1,15}(?:\.\d{1,9})?) ?- ?(\d{1,15}(?:\.\d{1,9})?)(?![\w-])", _range),
+    NumberRule("signed", rf"(?<![\w)-])([+-])({_NUMBER})(?!\w)", _signed),
+    NumberRule("possessive", r"(?<=[A-Za-z])-?(\d{1,15})'s\b", lambda m: f" {plain_number(m[1])}'s "),
+    NumberRule("plural number", r"(?<![\d.,])(\d{1,15})'?s\b", lambda m: f" {plural(plain_number(m[1]))} "),
+    NumberRule("fold", r"(?<=\d)x(?![A-Za-z'])", " times"),
+    NumberRule("letter and number", r"(?<![A-Za-z'])([A-Z]{1,2})-?(?=\d)", rf"{SPELL}\1 "),
+    NumberRule("number and letter", r"(?<=\d)-?([A-Za-z])(?![A-Za-z'])", lambda m: f" {SPELL}{m[1].upper()} "),
+    NumberRule("hyphen at a number", r"(?<=\d)-(?=[A-Za-z])|(?<=[A-Za-z])-(?=\d)", " "),
+    NumberRule(
+        "early year", r"\b([Ii]n|[Ss]ince|[Bb]y|[Uu]ntil|[Bb]efore|[Aa]fter) (1\d{3})(?![\w]|[.,-]\d)", _early_year
+    ),
+    NumberRule("year", r"(?<![\w.,])(?:1[1-9]|20)\d\d(?![\w]|[.,]\d)", lambda m: year(m[0])),
+    NumberRule("grouped number", r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d])", lambda m: f" {decimal(m[0])} "),
+    NumberRule("leading point", r"(?<![\w.])\.(\d+)", lambda m: f"point {digits(m[1])}"),
+    NumberRule("number", r"\d+(?:\.\d+)?", lambda m: f" {decimal(m[0])} "),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from re import Match
 
 from speechkd.text.rules.numbers import cardinal, decimal, ordinal
-from speechkd.text.rules.rule import Rule, one_of
+from speechkd.text.rules.rule import NumberRule, Rule, one_of
 from speechkd.text.rules.units import UNITS
 
 
@@ -36,9 +36,9 @@ def _power(match: Match[str]) -> str:
 _UNIT = rf"(?: ({one_of(UNITS)})(?![\w'/²³]))?"
 _EXPONENT = r"([+-]?\d{1,3})"
 POWER_RULES = (
-    Rule("scientific", rf"(?<![\w.,])(\d{{1,9}}(?:\.\d{{1,15}})?)[eE]{_EXPONENT}(?!\w|\.\d){_UNIT}", _scientific),
-    Rule("times a power of ten", rf"(?<=\d) ?(?:x|\*|times) ?10 ?\^ ?{_EXPONENT}(?!\d){_UNIT}", _times_power),
-    Rule("power", rf"(?<![\d^])(\d{{1,15}}|(?<![A-Za-z])[A-Za-z]) ?\^ ?{_EXPONENT}(?!\d)", _power),
+    NumberRule("scientific", rf"(?<![\w.,])(\d{{1,9}}(?:\.\d{{1,15}})?)[eE]{_EXPONENT}(?!\w|\.\d){_UNIT}", _scientific),
+    NumberRule("times a power of ten", rf"(?<=\d) ?(?:x|\*|times) ?10 ?\^ ?{_EXPONENT}(?!\d){_UNIT}", _times_power),
+    NumberRule("power", rf"(?<![\d^])(\d{{1,15}}|(?<![A-Za-z])[A-Za-z]) ?\^ ?{_EXPONENT}(?!\d)", _power),
 )
 SQUARE_RULES = (
     Rule("squared", r"(?<=[\w)])\u00b2", " squared "),

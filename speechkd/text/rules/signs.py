@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from speechkd.text.rules.rule import SPELL, Rule
+from speechkd.text.rules.rule import SPELL, NumberRule, Rule
 
 EARLY_SIGN_RULES = (
-    Rule("hash before a number", r"#(?=\d)", "number "),
-    Rule("about", r"~ ?(?=[$£€]?\d)", "about "),
+    NumberRule("hash before a number", r"#(?=\d)", "number "),
+    NumberRule("about", r"~ ?(?=[$£€]?\d)", "about "),
     Rule("and", r"(?<=\w )'?n'(?= \w)", "and"),
     Rule("the organization", r"\b([Tt]he) WHO\b", rf"\1 {SPELL}WHO"),
     Rule("and/or", r"\b(and)/(or)\b", r"\1 \2"),
-    Rule("times", r"(?<=\d) ?[x*] ?(?=\d)", " times "),
+    NumberRule("times", r"(?<=\d) ?[x*] ?(?=\d)", " times "),
 )
 # After the numbers have become words. Blanks come one at a time here.
 LATE_SIGN_RULES = (

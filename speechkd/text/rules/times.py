@@ -5,7 +5,7 @@ from __future__ import annotations
 from re import Match
 
 from speechkd.text.rules.numbers import cardinal
-from speechkd.text.rules.rule import SPELL, Rule, kept_dot
+from speechkd.text.rules.rule import SPELL, NumberRule, kept_dot
 
 # Time zones; any other capitals behind "p.m." begin a sentence.
 _ZONE = r"(?: ?(?<=[ .mM])([ECMPA][SD]?T|GMT|UTC|BST|CES?T)\b)?"
@@ -68,16 +68,16 @@ def _duration(match: Match[str]) -> str:
 
 _TIME = r"(1[0-2]|[1-9])(?::([0-5]\d))?"
 TIME_RULES = (
-    Rule("noon", r"(?<![\w.:])12:00 ?(noon|midnight)\b", _noon),
-    Rule("o'clock", r"(?<![\w.:])(1[0-2]|[1-9]):00 o'clock\b", r"\1 o'clock"),
-    Rule("military", r"(?<![\w.:])([01]\d|2[0-3])([0-5]\d)(?= hours\b)", _military),
-    Rule(
+    NumberRule("noon", r"(?<![\w.:])12:00 ?(noon|midnight)\b", _noon),
+    NumberRule("o'clock", r"(?<![\w.:])(1[0-2]|[1-9]):00 o'clock\b", r"\1 o'clock"),
+    NumberRule("military", r"(?<![\w.:])([01]\d|2[0-3])([0-5]\d)(?= hours\b)", _military),
+    NumberRule(
         "duration",
         r"(?<![\w.:])(\d{1,3}) ?h(?:rs?)?\.? ?(\d{1,2}) ?m(?:ins?)?(?: ?(\d{1,2}) ?s(?:ecs?)?)?(?!\w)",
         _duration,
     ),
-    Rule("hours", rf"(?<![\w.:,-]){_TIME}(?: ?([AaPp])\.?[Mm]\b\.?)? ?- ?{_TIME}{_HALF}{_ZONE}", _hours),
-    Rule("clock", rf"(?<![\w.:])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?:{_HALF}{_ZONE})?", _clock),
-    Rule("ratio", r"(?<![\w.:])(\d{1,4}):(\d{1,4})(?![\d:])", r"\1 to \2"),
-    Rule("hour", rf"(?<![\w.:,])(1[0-2]|[1-9]){_HALF}{_ZONE}", _hour),
+    NumberRule("hours", rf"(?<![\w.:,-]){_TIME}(?: ?([AaPp])\.?[Mm]\b\.?)? ?- ?{_TIME}{_HALF}{_ZONE}", _hours),
+    NumberRule("clock", rf"(?<![\w.:])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?:{_HALF}{_ZONE})?", _clock),
+    NumberRule("ratio", r"(?<![\w.:])(\d{1,4}):(\d{1,4})(?![\d:])", r"\1 to \2"),
+    NumberRule("hour", rf"(?<![\w.:,])(1[0-2]|[1-9]){_HALF}{_ZONE}", _hour),
 )

@@ -6,7 +6,7 @@ from re import Match
 
 from speechkd.text.rules.money import SCALES
 from speechkd.text.rules.numbers import decimal, is_one, plain_number
-from speechkd.text.rules.rule import BEFORE_NOUN, BEHIND_ARTICLE, SPELL, Rule, kept_dot, one_of
+from speechkd.text.rules.rule import BEFORE_NOUN, BEHIND_ARTICLE, SPELL, NumberRule, kept_dot, one_of
 
 _TABLE = """\
 km kilometer|kilometers
@@ -159,24 +159,26 @@ _UNIT = f"({one_of(UNITS)})"
 _END = r"(?![\w'/²³])"
 _LASTING = "walk|walks|drive|ride|run|break|delay|wait|flight|trip|video|talk|speech|session|show|limit"
 UNIT_RULES = (
-    Rule("inches", r"(?<=\d/\d)\"|(?<=\d/\d\d)\"", " inch"),
-    Rule("feet and inches", r"(?<![\w.])(\d{1,2})'(\d{1,2})(?:\"|''|(?!\w))", _feet_and_inches),
-    Rule(
+    NumberRule("inches", r"(?<=\d/\d)\"|(?<=\d/\d\d)\"", " inch"),
+    NumberRule("feet and inches", r"(?<![\w.])(\d{1,2})'(\d{1,2})(?:\"|''|(?!\w))", _feet_and_inches),
+    NumberRule(
         "measure range",
         rf"(?<![\w.,-])(\d{{1,9}}(?:\.\d+)?) ?- ?(\d{{1,9}}(?:\.\d+)?) ?{_UNIT}{_END}(\.?)",
         _measure_range,
     ),
-    Rule(
+    NumberRule(
         "measure adjective", r"(?<![\w.,])(\d{1,9})-(km|mm|cm|kg|lb|oz|ft|hr|min|sec|ms|mph|GB|MB|KB|m)\b", _adjective
     ),
-    Rule("percent range", r"(?<![\w.,-])(\d{1,9}(?:\.\d+)?)% ?- ?(\d{1,9}(?:\.\d+)?)%", _percent_range),
-    Rule("inches, dotted", r"(?<![\w.,])(\d{1,9}(?:\.\d+)?) in\.", _inches),
-    Rule("feet, inches", r"(?<=\d) (ft|feet)\.? (\d{1,2}) in\b", r" \1 \2 inches"),
-    Rule("kelvin", r"(?<=\d) K\b(?!')", " kelvin"),
-    Rule("measure, length of time", rf"(?<![\w.,])(\d{{1,9}}) ?(min|hr|sec|mi)\.?(?= (?:{_LASTING})\b)", _adjective),
-    Rule(
+    NumberRule("percent range", r"(?<![\w.,-])(\d{1,9}(?:\.\d+)?)% ?- ?(\d{1,9}(?:\.\d+)?)%", _percent_range),
+    NumberRule("inches, dotted", r"(?<![\w.,])(\d{1,9}(?:\.\d+)?) in\.", _inches),
+    NumberRule("feet, inches", r"(?<=\d) (ft|feet)\.? (\d{1,2}) in\b", r" \1 \2 inches"),
+    NumberRule("kelvin", r"(?<=\d) K\b(?!')", " kelvin"),
+    NumberRule(
+        "measure, length of time", rf"(?<![\w.,])(\d{{1,9}}) ?(min|hr|sec|mi)\.?(?= (?:{_LASTING})\b)", _adjective
+    ),
+    NumberRule(
         "measure before a noun", rf"{BEHIND_ARTICLE}(\d{{1,9}}(?:\.\d+)?) ?{_UNIT}{_END}\.?{BEFORE_NOUN}", _before_noun
     ),
-    Rule("measure", rf"(?<![\w.]){_AMOUNT} ?{_UNIT}{_END}(\.?)", _measure),
-    Rule("scaled", r"(?<![\w.])(\d+(?:\.\d+)?)(k|K|M|bn|(?<=\d)B)\b", _scaled),
+    NumberRule("measure", rf"(?<![\w.]){_AMOUNT} ?{_UNIT}{_END}(\.?)", _measure),
+    NumberRule("scaled", r"(?<![\w.])(\d+(?:\.\d+)?)(k|K|M|bn|(?<=\d)B)\b", _scaled),
 )

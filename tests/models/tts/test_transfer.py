@@ -168,3 +168,31 @@ def test_the_scales_stay_those_of_the_model() -> None:
     transfer_weights(model, voice, SYMBOLS, SYMBOLS)
     assert isinstance(model.config, FastSpeech2Config) and model.config.statistics.mel_mean == (1.0,) * N_MELS
     assert torch.allclose(say(model, SYMBOLS), say(voice, SYMBOLS) + 6, atol=1e-5)
+
+
+def test_a_trunk_is_filled_by_name_as_well() -> None:
+    """A FastSpeech 2s holds its embeddings one module deeper."""
+
+    def sliced(symbols: tuple[str, ...], seed: int, **changes: Any) -> Any:
+        trunk = {"n_symbols": len(symbols), "n_mels": N_MELS, **CONFIGS["fastspeech2"], **changes}
+        torch.manual_seed(seed)
+        config = {"trunk": trunk, "waveform": {"channels": 4, "blocks": 2, "cycle": 2}, "hop_samples": 4}
+        return build_model("fastspeech2s", config)
+
+    other = ("_", "x", *reversed(SYMBOLS[1:]))
+    voice, model = sliced(SYMBOLS, 1, speakers=("ann", "bob")), sliced(other, 2, speakers=("bob", "carl"))
+    done = transfer_weights(model, voice, other, SYMBOLS)
+    assert actions(done) == {"trunk.embedding.weight": "partly", "trunk.speaker_embedding.weight": "partly"}
+    for row, symbol in enumerate(other):
+        if symbol in SYMBOLS:
+            assert torch.equal(model.trunk.embedding.weight[row], voice.trunk.embedding.weight[SYMBOLS.index(symbol)])
+    ann, bob = voice.trunk.speaker_embedding.weight
+    assert torch.equal(model.trunk.speaker_embedding.weight, torch.stack([bob, (ann + bob) / 2]))
+    assert all(
+        value.equal(voice.state_dict()[name]) for name, value in model.state_dict().items() if "waveform" in name
+    )
+    alone = sliced(SYMBOLS, 3)
+    done = transfer_weights(alone, voice, SYMBOLS, SYMBOLS, "bob")
+    assert actions(done) == {"trunk.speaker_embedding.weight": "moved"}
+    (told,) = (note.reason for note in done.notes)
+    assert "the vector of bob is added to trunk.encoder." in told

@@ -12,8 +12,7 @@ import pytest
 from rich.console import Console
 
 from recipes.tts.common.corpora.mini import speak_mini_corpus
-from recipes.tts.common.init import Origin
-from recipes.tts.common.pack import licences
+from recipes.tts.common.origin import Origin, licences
 from recipes.tts.common.results import command, results_section
 from recipes.tts.fastspeech2 import RECIPE
 from speechkd.cli.main import main
@@ -230,10 +229,10 @@ def test_what_cannot_be_fine_tuned_is_told_at_once(bench: Bench, capsys: pytest.
     other = bench.folder / "another_kind"
     shutil.copytree(bench.voice, other)
     content = json.loads((other / "voice.json").read_text())
-    content["acoustic"]["model"] = "transformer"
+    content["acoustic"]["model"] = "tacotron"
     (other / "voice.json").write_text(json.dumps(content))
     code, line = refused(capsys, str(other), *rest)
-    assert code == 2 and "voices of this kind cannot be fine-tuned: transformer, not fastspeech2" in line
+    assert code == 2 and "voices of this kind cannot be fine-tuned: tacotron, not fastspeech, " in line
     code, line = refused(capsys, str(bench.voice), *rest, "--set", "audio.mel=hifigan_16k")
     assert code == 2 and "init.voice" in line and "another mel preset: hifigan_22k, and audio.mel is" in line
     code, line = refused(capsys, str(bench.voice), *rest, "--speaker", "ann")
@@ -303,7 +302,7 @@ def test_a_voice_without_an_account_of_its_source() -> None:
     start = Origin("old voice", "ann", VoiceSource(), "0" * 64, "corpus")
     assert start.in_words() == "voice old voice, speaker ann: recordings not stated; licence: not stated"
     corpus = SimpleNamespace(name="own", dir=None)
-    cfg = SimpleNamespace(corpus=corpus, train=SimpleNamespace(max_steps=5))
+    cfg = SimpleNamespace(recipe="tts/fastspeech2", corpus=corpus, train=SimpleNamespace(max_steps=5))
     assert command(cfg, start) == "speechkd finetune 'old voice' own --steps 5 --speaker ann"
     assert licences("CC0-1.0", None) == "CC0-1.0"
     assert licences("CC0-1.0", start) == "CC0-1.0; of voice old voice: not stated"

@@ -1,0 +1,1 @@
+"""Vocoders: from mel spectrograms to samples."""

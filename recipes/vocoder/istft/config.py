@@ -1,0 +1,113 @@
+"""The configuration of the inverse-STFT vocoder's recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import Field
+
+from recipes.vocoder.common.config import AdversarialSection, LossSection, VocoderConfig
+from speechkd.audio.presets import MEL_PRESETS
+from speechkd.config import Config, ConfigPath
+from speechkd.distill.schedules import Weight
+from speechkd.losses.spectral_config import Resolution
+from speechkd.models.vocoder.discriminators_config import DiscriminatorsConfig
+from speechkd.models.vocoder.files import vocoder_problem
+from speechkd.models.vocoder.istft_config import IstftConfig
+from speechkd.models.vocoder.spectral_discriminator_config import SpectralConfig
+
+PHASE_RESOLUTION = Resolution(fft=1024, hop=256, window=1024)
+
+
+class TeacherSection(Config):
+    """The vocoder that teaches."""
+
+    path: ConfigPath | None = Field(
+        None, description="a finished vocoder, slow and good: its checkpoint or folder; null: nobody teaches"
+    )
+    level_db: float = Field(0.0, ge=-40, le=40, description="it is fed mels shifted by this; its samples shifted back")
+    source: Literal["stored", "live"] = Field(
+        "stored", description="stored: it speaks every clip once, before training; live: every slice, at every step"
+    )
+    context_frames: int = Field(
+        16, ge=0, description="frames around a slice that a live teacher hears; 12 are all that HiFi-GAN V3 hears"
+    )
+
+
+class DistillSection(Config):
+    """Weights of what is learned from the teacher's samples; each may depend on the step."""
+
+    stft: Weight = Field(0.0, description="multi-resolution STFT, at losses.resolutions")
+    phase: Weight = Field(0.0, description="phases: they follow from the mel, because the teacher draws nothing")
+    frequency: Weight = Field(0.0, description="advance of phases from frame to frame")
+    delay: Weight = Field(0.0, description="advance of phases from bin to bin")
+    complex: Weight = Field(0.0, description="distance of complex spectra")
+    resolution: Resolution = Field(PHASE_RESOLUTION, description="of the terms of phase and of complex")
+
+    def weights(self) -> dict[str, Weight]:
+        """The weights by term."""
+        return {name: getattr(self, name) for name in ("stft", "phase", "frequency", "delay", "complex")}
+
+
+class AugmentSection(Config):
+    """Mels that nobody recorded: made of recorded ones, and answered by the teacher alone."""
+
+    share: float = Field(0.0, ge=0, le=8, description="of such slices per recorded slice in a batch")
+    copies: int = Field(2, ge=1, description="changed copies of each clip that are stored; a live one hears new ones")
+    gain_db: float = Field(6.0, ge=0, le=30, description="louder or softer by up to this")
+    tilt_db: float = Field(6.0, ge=0, le=30, description="highest against lowest band, by up to this")
+    stretch: float = Field(0.15, ge=0, lt=0.8, description="slower or faster by up to this share")
+    shift_bands: float = Field(2.0, ge=0, le=20, description="the spectrum moves up or down by up to so many bands")
+    seed: int = Field(0, ge=0)
+
+
+class RecordedSection(LossSection):
+    """The terms of the loss against the recordings; the weights of phases are of their advance, which mels tell."""
+
+    frequency: float = Field(0.0, ge=0, description="weight of the advance of phases from frame to frame")
+    delay: float = Field(0.0, ge=0, description="weight of the advance of phases from bin to bin")
+
+
+class JudgesConfig(DiscriminatorsConfig):
+    """HiFi-GAN's discriminators, and one of complex spectra; null leaves one out."""
+
+    spectral: SpectralConfig | None = SpectralConfig()
+
+
+class GameSection(AdversarialSection):
+    """The game against discriminators of samples and spectra."""
+
+    discriminators: JudgesConfig = JudgesConfig()
+
+
+class IstftRecipe(VocoderConfig):
+    """The inverse-STFT vocoder."""
+
+    model: IstftConfig = IstftConfig()
+    losses: RecordedSection = RecordedSection()
+    adversarial: GameSection = GameSection()
+    teacher: TeacherSection = TeacherSection()
+    distill: DistillSection = DistillSection()
+    augment: AugmentSection = AugmentSection()
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A network or a teacher of another mel; terms or mels without a teacher; slices shorter than a transform."""
+        yield from VocoderConfig.problems(self)
+        preset = MEL_PRESETS[self.audio.mel]
+        for name in ("hop_samples", "n_mels"):
+            if getattr(self.model, name) != getattr(preset, name):
+                yield f"model.{name}", f"is {getattr(self.model, name)}, {preset.name} has {getattr(preset, name)}"
+        if self.slices.frames * preset.hop_samples < self.distill.resolution.fft:
+            yield "slices.frames", f"{self.slices.frames} frames are shorter than distill.resolution"
+        if self.teacher.path is None:
+            yield from self._needs_teacher()
+        elif problem := vocoder_problem(self.teacher.path, preset):
+            yield "teacher.path", problem
+
+    def _needs_teacher(self) -> Iterable[tuple[str, str]]:
+        asking = [f"distill.{name}" for name, weight in self.distill.weights().items() if weight != 0]
+        asking += ["augment.share"] if self.augment.share else []
+        if asking:
+            why = f"{', '.join(asking)} ask{'s' if len(asking) == 1 else ''} for a teacher"
+            yield "teacher.path", f"{why}: give its folder, or set 0"

@@ -1,0 +1,55 @@
+"""What a voice needs of whatever runs its networks. Arrays in and out are numpy's: no engine shows through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+EngineName = Literal["torch", "onnx"]
+ENGINES: tuple[EngineName, ...] = ("onnx", "torch")
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Controls:
+    """How to speak: `speed` divides durations, `pitch` is in semitones, `energy` is a factor."""
+
+    speaker: int = 0  # place in the voice's speakers
+    speed: float = 1.0
+    pitch: float = 0.0
+    energy: float = 1.0
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the acoustic model makes of T tokens: F frames."""
+
+    n_frames: int
+
+    durations: npt.NDArray[np.int64]  # (T,) frames per token
+    mel: FloatArray | None  # (F, n_mels) natural log; None where the model makes samples
+    samples: FloatArray | None = None  # (F * hop,)
+
+
+class Engine(Protocol):
+    """Runs the networks of one voice; any number of threads may call it at a time."""
+
+    name: EngineName
+    controls: frozenset[str]  # those of "speed", "pitch", "energy" that the acoustic model obeys
+
+    def seeded(self, seed: int) -> AbstractContextManager[None]:
+        """A block in which everything drawn by chance follows from `seed`; chance outside of it is left alone."""
+        ...
+
+    def predict(self, numbers: Sequence[int], controls: Controls) -> Predicted:
+        """From the numbers of an utterance's symbols to frames."""
+        ...
+
+    def vocode(self, mel: FloatArray) -> FloatArray | None:
+        """mel (F, n_mels) to samples (F * hop,), not yet clipped; None where the voice has no vocoder."""
+        ...

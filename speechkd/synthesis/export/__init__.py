@@ -1,0 +1,1 @@
+"""From networks in torch to onnx graphs that `speechkd.synthesis.engines.onnx_engine` runs without torch."""

@@ -1,0 +1,115 @@
+"""The inverse-STFT recipe from recordings to a vocoder that speaks, on a few sentences of the mini corpus."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from recipes.vocoder.istft import RECIPE
+from speechkd.audio.io import read_audio
+from speechkd.audio.presets import mel_preset
+from speechkd.config import load_config
+from speechkd.distill.store import TargetStore
+from speechkd.models.vocoder.files import shape_of
+from speechkd.models.vocoder.istft import IstftVocoderNetwork
+from speechkd.models.vocoder.istft_config import IstftConfig
+from speechkd.models.vocoder.istft_store import save_istft
+from speechkd.models.vocoder.load import IstftVocoder, load_vocoder
+from speechkd.models.vocoder.options import IstftOptions
+from speechkd.runner import ItemStore, RunOptions, list_stages, run_recipe
+
+pytest.importorskip("espeakng_loader", reason="speaks the mini corpus")
+
+ROOT = Path(__file__).resolve().parents[3]
+PRESET = mel_preset("hifigan_22k")
+CONF = f"""
+base: {ROOT}/recipes/vocoder/istft/conf/small.yaml
+run: {{dir: run}}
+corpora: [{{name: mini, limit: 6}}]
+split: {{valid: 1, test: 1}}
+model: {{channels: 8, expanded: 12, kernel: 3, input_kernel: 3, input_lookahead: 1, lookahead: [1, 0]}}
+slices: {{frames: 12, valid_frames: 12}}
+teacher: {{path: teacher, level_db: -3}}
+augment: {{share: 0.5, copies: 1}}
+adversarial:
+  start_step: 2
+  discriminators: {{period: {{periods: [2], divide: 32}}, spectral: {{channels: 2, strides: [2]}}}}
+train:
+  max_steps: 3
+  batch_frames: 24
+  schedule: {{warmup_steps: 1}}
+  device: cpu
+  precision: fp32
+  threads: 1
+  log_every_steps: 1
+score: {{pesq: false, stoi: false}}
+"""
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.run_dir = folder, folder / "run"
+        (folder / "teacher").mkdir()
+        torch.manual_seed(0)
+        small = IstftConfig(channels=8, expanded=8, lookahead=(1,), kernel=3)
+        save_istft(folder / "teacher", IstftVocoderNetwork(small), shape_of(PRESET))
+
+    def cfg(self, more: str = "") -> Any:
+        path = self.folder / "conf.yaml"
+        path.write_text(CONF + more, encoding="utf-8")
+        return load_config(path, RECIPE.config)
+
+    def run(self, cfg: Any) -> str:
+        out = io.StringIO()
+        run_recipe(RECIPE, cfg, RunOptions(), Console(file=out, width=200))
+        return out.getvalue()
+
+
+@pytest.fixture(name="bench", scope="module")
+def _bench(tmp_path_factory):
+    bench = Bench(tmp_path_factory.mktemp("istft_run"))
+    bench.run(bench.cfg())
+    return bench
+
+
+def test_every_stage_is_fresh(bench):
+    states = list_stages(RECIPE, bench.cfg())
+    assert [state.name for state in states] == [
+        "prepare", "extract", "predict", "targets", "train", "infer", "score", "results"
+    ]  # fmt: skip
+    assert {state.state for state in states} == {"fresh"}
+
+
+def test_the_teacher_spoke_every_training_clip_and_a_changed_copy(bench):
+    store, mels = TargetStore.open(bench.run_dir / "targets"), ItemStore(bench.run_dir / "mels")
+    clips = {id_.split("@")[0] for id_ in store.ids}
+    assert len(clips) == 4 and set(store.ids) == {f"{clip}@{kind}" for clip in clips for kind in ("recorded", "0")}
+    for clip in clips:
+        assert store.arrays(f"{clip}@recorded")["samples"].shape == (len(mels.array(clip, "mel")), 256)
+
+
+def test_the_vocoder_loads_and_made_the_copies(bench):
+    vocoder = load_vocoder(IstftOptions(path=bench.run_dir / "vocoder"), PRESET.name)
+    assert isinstance(vocoder, IstftVocoder) and vocoder.generator.config.channels == 8
+    copy = next((bench.run_dir / "samples" / "copy").glob("*.wav"))
+    mel = torch.from_numpy(ItemStore(bench.run_dir / "mels").array(copy.stem, "mel"))[None]
+    expected = vocoder(mel)[0].numpy()
+    found = read_audio(copy).samples
+    np.testing.assert_allclose(found, np.clip(expected, -1, 1)[: len(found)], atol=2e-3)
+
+
+def test_without_a_teacher_only_what_depends_on_it_runs_again(bench):
+    silent = "distill: {stft: 0, phase: 0, frequency: 0, delay: 0}\n"
+    path = bench.folder / "conf.yaml"
+    text = (CONF + silent).replace("path: teacher, ", "path: null, ").replace("share: 0.5", "share: 0")
+    path.write_text(text, encoding="utf-8")
+    changed = load_config(path, RECIPE.config)
+    states = {state.name: state.state for state in list_stages(RECIPE, changed)}
+    assert (states["extract"], states["predict"]) == ("fresh", "fresh")
+    assert (states["targets"], states["train"]) == ("stale", "stale")
