@@ -10,6 +10,7 @@ afterwards, so a base that changes meanwhile is noticed and not used.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +39,14 @@ class Offer:
 
 
 class Base:
-    """A run folder to take finished stages over from; `verify` re-hashes its files instead of trusting sizes, times."""
+    """A run folder to take finished stages over from.
 
-    def __init__(self, path: Path, verify: bool = False) -> None:
+    `defaults`: leaves that have their default here; `verify` re-hashes files instead of trusting sizes and times.
+    """
+
+    def __init__(self, path: Path, defaults: Collection[str] = (), verify: bool = False) -> None:
         self.folder = RunFolder(path)
+        self.defaults = defaults
         self.verify = verify
 
     @property
@@ -61,7 +66,7 @@ class Base:
         record = self.folder.read_record(stage.name)
         if record is None or not _same_function(stage, record, plan):
             return Offer()
-        reasons = _differences(record, plan, stage)
+        reasons = _differences(record, plan, stage, self.defaults)
         if not reasons and (holder := lock_holder(self.path)) is not None:
             reasons = [f"{holder} is working there"]
         if not reasons:
@@ -105,7 +110,7 @@ def open_base(survey: Survey) -> Base | None:
         return None
     if os.path.realpath(path) == os.path.realpath(survey.folder.path):
         raise UsageError("run.base is the run's own folder", where=str(path), todo="Name the folder of another run")
-    return Base(Path(path), survey.verify)
+    return Base(Path(path), survey.defaults, survey.verify)
 
 
 def forecast(base: Base, survey: Survey) -> dict[str, Offer]:
@@ -130,12 +135,13 @@ def _same_function(stage: Stage, record: Record, plan: Plan) -> bool:
     return bool(record.function) and record.function == stage.function_name
 
 
-def _differences(record: Record, plan: Plan, stage: Stage) -> list[str]:
+def _differences(record: Record, plan: Plan, stage: Stage, defaults: Collection[str]) -> list[str]:
     """In which way the base's stage is another one."""
     old, reasons = record.plan, []
     if old.version != plan.version:
         reasons.append(f"stage version {old.version} there, {plan.version} here")
-    reasons += [f"{path} is {brief(before)} there" for path, before, _ in changed_leaves(old.slice, plan.slice)]
+    changes = changed_leaves(old.slice, plan.slice, defaults)
+    reasons += [f"{path} is {brief(before)} there" for path, before, _ in changes]
     names = sorted({*old.inputs, *plan.inputs})
     reasons += [f"input {name} differs" for name in names if old.inputs.get(name) != plan.inputs.get(name)]
     paths = sorted({*old.external, *plan.external})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from speechkd.config import flatten, jsonable
 from speechkd.errors import StageError
 from speechkd.runner.stage import Stage
@@ -63,6 +65,22 @@ def slice_leaves(cfg: Any, stage: Stage) -> dict[str, Any]:
     for path in stage.uses:
         leaves.update(flatten(jsonable(get_path(cfg, path)), path))
     return {path: value for path, value in leaves.items() if path not in stage.external}
+
+
+def default_leaves(cfg: Any) -> frozenset[str]:
+    """The leaves of a configuration, by dotted path, that have their default."""
+    return frozenset(_default_leaves(cfg, ""))
+
+
+def _default_leaves(section: Any, prefix: str) -> Iterator[str]:
+    if not isinstance(section, BaseModel):
+        return
+    for name, field in type(section).model_fields.items():
+        value, path = getattr(section, name), f"{prefix}{name}"
+        if isinstance(value, BaseModel):
+            yield from _default_leaves(value, path + ".")
+        elif not field.is_required() and value == field.get_default(call_default_factory=True):
+            yield from flatten(jsonable(value), path)
 
 
 def get_path(cfg: Any, path: str) -> Any:

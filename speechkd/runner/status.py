@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from speechkd.config import diff_leaves
 from speechkd.runner.digests import external_digest, file_digest, list_files
 from speechkd.runner.lock import lock_holder
 from speechkd.runner.records import OutputRecord, Plan, Record, RunFolder
-from speechkd.runner.slices import get_path, slice_leaves
+from speechkd.runner.slices import default_leaves, get_path, slice_leaves
 from speechkd.runner.stage import Recipe, Stage
 
 # More files than this say no more to a reader.
@@ -48,6 +48,7 @@ class Survey:
         self.cfg = cfg
         self.folder = RunFolder(recipe.run_dir(cfg))
         self.verify = verify
+        self.defaults = default_leaves(cfg)
         self.statuses: dict[str, StageStatus] = {}
         self._records: dict[str, Record | None] = {}
         self._damage: dict[str, list[str]] = {}
@@ -120,7 +121,7 @@ class Survey:
             reasons.append(f"recipe {old.recipe} → {self.recipe.name}")
         if old.version != stage.version:
             reasons.append(f"stage version {old.version} → {stage.version}")
-        changes = changed_leaves(old.slice, slice_leaves(self.cfg, stage))
+        changes = changed_leaves(old.slice, slice_leaves(self.cfg, stage), self.defaults)
         reasons.extend(f"{path} {brief(before)} → {brief(after)}" for path, before, after in changes)
         reasons.extend(self._external_reasons(stage, record))
         reasons.extend(f"input {name} will be rebuilt" for name in waiting)
@@ -157,10 +158,16 @@ class Survey:
         return reasons + self._damage[stage.name]
 
 
-def changed_leaves(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """The leaves that differ. One that is null is as one that is absent: an option added later, and not used."""
+def changed_leaves(
+    old: Mapping[str, Any], new: Mapping[str, Any], defaults: Collection[str] = ()
+) -> list[tuple[str, str, str]]:
+    """The leaves that differ. One that is null, or new with its default, is as one that is absent: an option that was
+    added later, and is not used. (An option whose default is not what the code did before comes with a new version of
+    its stage.)
+    """
     before = {path: value for path, value in old.items() if value is not None or path in new}
-    return diff_leaves(before, {path: value for path, value in new.items() if value is not None or path in old})
+    unused = {path for path, value in new.items() if path not in old and (value is None or path in defaults)}
+    return diff_leaves(before, {path: value for path, value in new.items() if path not in unused})
 
 
 def brief(text: str) -> str:
