@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,6 +26,12 @@ def masked_l1(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 def masked_mse(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Σ(p - t)² / n over valid positions. predicted, target: (B, T) or (B, T, C); mask: (B, T)."""
     return _mean(lambda p, t: (p - t).square(), predicted, target, mask)
+
+
+def masked_distance(kind: str, predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """`l1`, `mse`, or their sum (`both`); arguments as in `masked_l1`."""
+    terms = {"l1": (masked_l1,), "mse": (masked_mse,), "both": (masked_l1, masked_mse)}[kind]
+    return torch.stack([term(predicted, target, mask) for term in terms]).sum()
 
 
 def masked_bce(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:

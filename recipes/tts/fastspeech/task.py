@@ -16,22 +16,21 @@ from speechkd.data.batching import plan_batches
 from speechkd.distill.objective import Objective, TermFunction
 from speechkd.distill.targets import Targets
 from speechkd.distill.teacher import StoredTargets, Teacher
-from speechkd.losses.masked import masked_l1, masked_mse
+from speechkd.losses.masked import masked_distance, masked_mse
 from speechkd.models.common.masks import length_mask
 from speechkd.models.tts.fastspeech import FastSpeech, FastSpeechOutput
 from speechkd.runner import ItemStore
 
 VALID_BATCH_FRAMES = 12000
-_DISTANCES = {"mse": masked_mse, "l1": masked_l1}
 
 
 def objective(loss: LossSection) -> Objective:
     """L = w_mel · distance(mel, mel') + w_duration · (log d - log(d' + 1))²; see `plan.terms`."""
-    distance = _DISTANCES[loss.mel]
 
     def mel(outputs: Mapping[str, Any], targets: Targets, batch: TextBatch) -> Tensor:
         lengths = targets["durations"].sum(dim=1)
-        return distance(outputs["mel"], targets["mel"], length_mask(lengths, targets["mel"].shape[1]))
+        mask = length_mask(lengths, targets["mel"].shape[1])
+        return masked_distance(loss.mel, outputs["mel"], targets["mel"], mask)
 
     def duration(outputs: Mapping[str, Any], targets: Targets, batch: TextBatch) -> Tensor:
         return masked_mse(outputs["log_durations"].float(), torch.log1p(targets["durations"].float()), batch.mask)

@@ -12,7 +12,7 @@ from speechkd.runner import Context, Recipe, stage
 @stage(
     inputs=("manifest", "spoken", "features"),
     outputs=("model",),
-    uses=("model", "augment", "loading", "init", "train"),
+    uses=("model", "augment", "loading", "loss", "init", "train"),
     external=("init.voice",),
     version=2,
 )
@@ -26,7 +26,7 @@ def train(cfg: Any, ctx: Context) -> None:
 RECIPE = Recipe(
     name="tts/fastspeech2",
     config=FastSpeech2Recipe,
-    stages=(prepare, tokenize, align, extract, train, infer, score, pack, results_stage("augment")),
+    stages=(prepare, tokenize, align, extract, train, infer, score, pack, results_stage("augment", "loss")),
     run_dir=lambda cfg: cfg.run.dir,
     base=lambda cfg: cfg.run.base,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from pydantic import Field
 
@@ -19,6 +20,12 @@ class AugmentSection(Config):
     crop: float = Field(0.0, ge=0, le=1, description="share of training utterances cut to a random stretch of words")
 
 
+class LossSection(Config):
+    """What is minimised besides durations, pitch and energy."""
+
+    mel: Literal["l1", "mse", "both"] = Field("l1", description="difference of log mels; l1 is the paper's")
+
+
 class LoadingSection(Config):
     """How features are read while training."""
 
@@ -33,6 +40,7 @@ class FastSpeech2Recipe(TtsConfig):
     model: NetworkConfig = NetworkConfig()
     augment: AugmentSection = AugmentSection()
     loading: LoadingSection = LoadingSection()
+    loss: LossSection = LossSection()
     init: InitSection | None = Field(None, description="fine-tuning: the voice that training starts from")
     train: TrainOptions
 

@@ -12,7 +12,7 @@ from recipes.tts.common.dataset import Batch, Example, TtsDataset, frame_mask, m
 from speechkd.data.batching import plan_batches
 from speechkd.features.logarithm import log_hz
 from speechkd.features.statistics import Statistics
-from speechkd.losses.masked import masked_bce, masked_l1, masked_mse
+from speechkd.losses.masked import masked_bce, masked_distance, masked_mse
 from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction
 from speechkd.models.tts.variance import PitchPrediction
 from speechkd.training.seeds import derive_seed
@@ -32,12 +32,14 @@ class FastSpeech2Task:
         batch_frames: int,
         crop: float = 0.0,
         window_shards: int = 0,
+        mel_loss: str = "l1",
     ) -> None:
         self.model: nn.Module = model
         self.dataset = dataset
         self.batch_frames = batch_frames
         self.crop = crop
         self.window_shards = window_shards
+        self.mel_loss = mel_loss
         self.place = (0, 0)
         self.lengths = dataset.n_frames(train_ids)
         self.valid = plan_batches(dataset.n_frames(valid_ids), VALID_BATCH_FRAMES, seed=0, epoch=0)
@@ -59,7 +61,7 @@ class FastSpeech2Task:
     def losses(self, model: nn.Module, batch: Batch, step: int = 0) -> Mapping[str, Tensor]:
         """The five terms; their sum is the loss."""
         prediction: Prediction = model(batch.tokens, batch.token_lengths, batch.variances, batch.speakers)
-        return fastspeech2_losses(prediction, batch, self.dataset.statistics)
+        return fastspeech2_losses(prediction, batch, self.dataset.statistics, self.mel_loss)
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
         """Mean losses over the validation utterances, with true durations, pitch and energy."""
@@ -72,15 +74,17 @@ class FastSpeech2Task:
         return mean_of(rows)
 
 
-def fastspeech2_losses(prediction: Prediction, batch: Batch, statistics: Statistics) -> dict[str, Tensor]:
-    """mel: L1. duration: MSE of log(d + 1). pitch: MSE (of the wavelet transform and its mean and deviation, or of
-    normalised log F0) with cross-entropy of voicing. energy: MSE of normalised energy. Without pitch or energy in the
-    model, there is no such term.
+def fastspeech2_losses(
+    prediction: Prediction, batch: Batch, statistics: Statistics, mel_loss: str = "l1"
+) -> dict[str, Tensor]:
+    """mel: L1, or as `masked_distance` names it. duration: MSE of log(d + 1). pitch: MSE (of the wavelet transform and
+    its mean and deviation, or of normalised log F0) with cross-entropy of voicing. energy: MSE of normalised energy.
+    Without pitch or energy in the model, there is no such term.
     """
     tokens, frames = token_mask(batch), frame_mask(batch)
     log_durations = torch.log(batch.variances.durations.float() + 1.0)
     losses = {
-        "mel": masked_l1(prediction.mel, batch.mel, frames),
+        "mel": masked_distance(mel_loss, prediction.mel, batch.mel, frames),
         "duration": masked_mse(prediction.log_durations.float(), log_durations, tokens),
     }
     # Positions of a feature: frames, or tokens that have frames.

@@ -31,8 +31,9 @@ def run(cfg: Any, ctx: Context) -> None:
     model = FastSpeech2(model_config(cfg.model, dataset.symbols, dataset.statistics, manifest.speakers))
     account = start.fill(model, dataset.symbols, ctx.log) if start else None
     log_size(ctx, model, len(train))
-    window = cfg.loading.window_shards
-    task = FastSpeech2Task(model, dataset, train, valid, cfg.train.batch_frames, cfg.augment.crop, window)
+    task = FastSpeech2Task(
+        model, dataset, train, valid, cfg.train.batch_frames, cfg.augment.crop, cfg.loading.window_shards, cfg.loss.mel
+    )
     learn(ctx, task, cfg.train, account)
 
 

@@ -8,7 +8,7 @@ from recipes.tts.common.stages import align, extract, infer, pack, prepare, resu
 from recipes.tts.fastspeech2s.config import FastSpeech2sRecipe
 from speechkd.runner import Context, Recipe, stage
 
-OWN_SECTIONS = ("augment", "slices", "spectral", "adversarial")
+OWN_SECTIONS = ("augment", "loss", "slices", "spectral", "adversarial")
 
 
 @stage(

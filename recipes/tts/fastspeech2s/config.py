@@ -8,7 +8,7 @@ from pydantic import Field
 
 from recipes.tts.common.init import InitSection, init_problems
 from recipes.tts.common.options import TtsConfig
-from recipes.tts.fastspeech2.config import AugmentSection, LoadingSection
+from recipes.tts.fastspeech2.config import AugmentSection, LoadingSection, LossSection
 from speechkd.audio.presets import MEL_PRESETS
 from speechkd.config import Config, ConfigPath
 from speechkd.losses.spectral_config import PUBLISHED, Resolution
@@ -74,6 +74,7 @@ class FastSpeech2sRecipe(TtsConfig):
     model: SlicedNetworkConfig = SlicedNetworkConfig()
     augment: AugmentSection = AugmentSection()
     loading: LoadingSection = LoadingSection()
+    loss: LossSection = LossSection()
     slices: SlicesSection = SlicesSection()
     spectral: SpectralSection = SpectralSection()
     adversarial: AdversarialSection = AdversarialSection()

@@ -54,7 +54,8 @@ class FastSpeech2sTask(FastSpeech2Task):
     ) -> None:
         """splits: the ids to train on and those to validate on. cfg: the sections of the recipe."""
         super().__init__(
-            model, dataset, *splits, cfg.train.batch_frames, cfg.augment.crop, cfg.loading.window_shards  # type: ignore[arg-type]
+            model,  # type: ignore[arg-type]
+            dataset, *splits, cfg.train.batch_frames, cfg.augment.crop, cfg.loading.window_shards, cfg.loss.mel,
         )  # fmt: skip
         self.recordings, self.slices = recordings, cfg.slices
         self.spectral_weight, self.adversarial_weight = cfg.spectral.weight, cfg.adversarial.weight
@@ -109,7 +110,7 @@ class FastSpeech2sTask(FastSpeech2Task):
         """All terms but the adversarial one, and the samples that were made."""
         batch = sliced.batch
         prediction, made = model(batch.tokens, batch.token_lengths, batch.variances, batch.speakers, sliced.places)
-        terms = fastspeech2_losses(prediction, batch, self.dataset.statistics)
+        terms = fastspeech2_losses(prediction, batch, self.dataset.statistics, self.mel_loss)
         if len(made):
             terms["spectral"] = self.spectral_weight * self.spectral(made, sliced.samples)
         return terms, made

@@ -16,7 +16,7 @@ from recipes.tts.transformer.config import AugmentSection, CheckSection, GuideSe
 from speechkd.align.attention import durations_from_attention, focus_rate
 from speechkd.data.batching import plan_batches
 from speechkd.losses.guided_attention import aligned_attention, guided_attention
-from speechkd.losses.masked import masked_l1, masked_mse
+from speechkd.losses.masked import masked_distance
 from speechkd.metrics.dtw import euclidean_cost, warping_path
 from speechkd.metrics.speech import mel_l1
 from speechkd.models.common.masks import length_mask
@@ -234,16 +234,11 @@ def transformer_losses(
     cross-entropy of stopping at the last step and at none before, the last with the weight `positive`.
     """
     frames = frame_mask(batch)
-    losses = {"mel": _mel_loss(output.mel, batch.mel, frames, weights.mel)}
+    losses = {"mel": masked_distance(weights.mel, output.mel, batch.mel, frames)}
     if output.coarse is not output.mel:
-        losses["coarse"] = _mel_loss(output.coarse, batch.mel, frames, weights.mel)
+        losses["coarse"] = masked_distance(weights.mel, output.coarse, batch.mel, frames)
     losses["stop"] = weights.stop_weight * stop_loss(output.stop_logits, output.steps, positive)
     return losses
-
-
-def _mel_loss(predicted: Tensor, target: Tensor, mask: Tensor, kind: str) -> Tensor:
-    terms = {"l1": (masked_l1,), "mse": (masked_mse,), "both": (masked_l1, masked_mse)}[kind]
-    return torch.stack([term(predicted, target, mask) for term in terms]).sum()
 
 
 def stop_loss(logits: Tensor, steps: Tensor, positive: float) -> Tensor:

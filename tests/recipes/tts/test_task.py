@@ -84,6 +84,20 @@ def test_losses_are_means_over_valid_positions(artifacts: tuple[Path, Path], kin
         assert float(found[name]) == pytest.approx(value, rel=1e-4), name
 
 
+def test_the_mel_may_be_learned_by_squares_too(artifacts: tuple[Path, Path]) -> None:
+    toy = task(artifacts, "small")
+    batch = toy.load(IDS)
+    with torch.inference_mode():
+        prediction = toy.model.eval()(batch.tokens, batch.token_lengths, batch.variances)
+        found = {
+            kind: float(fastspeech2_losses(prediction, batch, toy.dataset.statistics, kind)["mel"])
+            for kind in ("l1", "mse", "both")
+        }
+    errors = [(prediction.mel[row, :n] - batch.mel[row, :n]).flatten() for row, n in enumerate(batch.mel_lengths)]
+    assert found["mse"] == pytest.approx(float(torch.cat(errors).square().mean()), rel=1e-4)
+    assert found["both"] == pytest.approx(found["l1"] + found["mse"], rel=1e-5)
+
+
 @pytest.mark.parametrize("kind", TINY_NETWORKS)
 def test_gradients_reach_every_parameter(artifacts: tuple[Path, Path], kind: str) -> None:
     toy = task(artifacts, kind)
