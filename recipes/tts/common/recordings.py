@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,10 @@ class Recordings:
         self.paths, self.n_frames, self.preset, self.loudness_dbfs = paths, n_frames, preset, loudness_dbfs
         mean_bytes = 2 * preset.hop_samples * sum(n_frames.values()) / max(1, len(n_frames))
         self._samples = lru_cache(maxsize=max(1, int(CACHE_BYTES / max(1.0, mean_bytes))))(self._read)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What is kept in memory stays behind: a worker decodes what it needs."""
+        return Recordings, (self.paths, self.n_frames, self.preset, self.loudness_dbfs)
 
     def slice(self, id_: str, start: int, n_frames: int) -> Tensor:
         """The samples (n_frames * hop,) of frames start .. start + n_frames of an utterance.
