@@ -31,6 +31,19 @@ wall_s, cpu_s = time.perf_counter(), time.process_time()
 speech = voice.synthesize(text)
 print(json.dumps([time.perf_counter() - wall_s, time.process_time() - cpu_s, speech.duration_s]))
 """
+# Starts a program and reports on it. What a process used before it became another program counts for that program
+# too: started by the bench itself, every program would seem to need the memory of the bench with its loaded voice.
+LAUNCH = """
+import json, os, subprocess, sys, time
+begin = time.perf_counter()
+process = subprocess.Popen([sys.executable, *sys.argv[2:]])
+_, status, usage = os.wait4(process.pid, 0)
+wall_s = time.perf_counter() - begin
+process.returncode = os.waitstatus_to_exitcode(status)
+with open(sys.argv[1], "w") as file:
+    json.dump([wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss], file)
+sys.exit(process.returncode)
+"""
 Say = Callable[[str], None]
 
 
@@ -92,20 +105,14 @@ def target(value: float, most: float, what: str) -> str:
 def run_apart(arguments: Sequence[str], text: str = "") -> tuple[str, float, float, int]:
     """Run Python in a process of its own: its output, seconds by the wall and by the processor, peak memory in KiB."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    begin = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as told:
-        given.write(text)
-        given.seek(0)
-        command = [sys.executable, *arguments]
-        process = subprocess.Popen(command, stdin=given, stdout=told, env=environment)
-        # Not Popen.wait: only this tells what one process used.
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall_s = time.perf_counter() - begin
-        if process.returncode:
-            raise RuntimeError(f"exit code {process.returncode} of {' '.join(arguments[:3])}")
-        told.seek(0)
-        return told.read(), wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+    with tempfile.TemporaryDirectory(prefix="speechkd_bench_") as work:
+        used = Path(work) / "used.json"
+        command = [sys.executable, "-c", LAUNCH, str(used), *arguments]
+        done = subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, env=environment, check=False)
+        if done.returncode:
+            raise RuntimeError(f"exit code {done.returncode} of {' '.join(arguments[:3])}")
+        wall_s, cpu_s, peak_kib = json.loads(used.read_text(encoding="utf-8"))
+    return done.stdout, wall_s, cpu_s, peak_kib
 
 
 def cold_start(voice: str, engine: str, runs: int) -> tuple[float, float, list[str]]:

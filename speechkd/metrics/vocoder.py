@@ -25,15 +25,18 @@ WIDE_BAND_HZ = 16000
 _HOP, _WINDOW, _LEAST_LAG, _MOST_LAG = 160, 640, 29, 320
 # A frame at -60 dB full scale counts half: hiss between words is no lack of periodicity.
 _NOISE_POWER = 1e-6
+# What P.862.2 maps its lowest raw score, -0.5, to.
+_LEAST_PESQ = 1.04
 
 
 @dataclass(frozen=True)
 class VocoderDistance:
     """How a copy differs from its recording.
 
-    `mel_l1`: of natural log mels. `pesq_wb`: mean opinion score, 1 to 4.64; None where no speech is found. `stoi`:
-    0 to 1. `periodicity_rmse`: of a share from 0 to 1. `f0_rmse_cents`: where both are voiced, None where nothing is.
-    `voicing_error`: share of frames where only one is voiced. PESQ and STOI are None where they are not asked for.
+    `mel_l1`: of natural log mels. `pesq_wb`: mean opinion score, 1 to 4.64; None where no speech is found, or
+    too little. `stoi`: 0 to 1. `periodicity_rmse`: of a share from 0 to 1. `f0_rmse_cents`: where both are voiced, None
+    where nothing is. `voicing_error`: share of frames where only one is voiced. PESQ and STOI are None where they are
+    not asked for.
     """
 
     mel_l1: float
@@ -81,14 +84,21 @@ def _mel(samples: Signal, preset: MelPreset) -> Signal:
 
 
 def pesq_wb(recording: Signal, copy: Signal) -> float | None:
-    """Wide-band PESQ (ITU-T P.862.2) of a copy (N,) at 16 kHz; None where the recording holds no speech."""
+    """Wide-band PESQ (ITU-T P.862.2) of a copy (N,) at 16 kHz; None where the recording holds no speech.
+
+    None for less than a quarter of a second, too, and the lowest score, 1.04, for a copy without a sound: the library
+    takes neither.
+    """
     try:
-        from pesq import NoUtterancesError, pesq
+        from pesq import BufferTooShortError, NoUtterancesError, pesq
     except ImportError as error:
         raise missing_extra("pesq", "metrics", "Measuring PESQ") from error
     try:
+        # Silence on both sides says nothing about the copy.
+        if np.any(recording) and not np.any(copy):
+            return _LEAST_PESQ
         return float(pesq(WIDE_BAND_HZ, recording, copy, "wb"))
-    except NoUtterancesError:
+    except (BufferTooShortError, NoUtterancesError):
         return None
 
 

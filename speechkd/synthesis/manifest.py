@@ -115,8 +115,9 @@ class VoiceManifest(_Part):
         """The names of its speakers, also where there is one; empty where they have none."""
         config = self.acoustic.config
         trunk = config.get("trunk")
-        names = config.get("speakers") or (trunk.get("speakers") if isinstance(trunk, dict) else None) or ()
-        return tuple(map(str, names))
+        names = config.get("speakers") or (trunk.get("speakers") if isinstance(trunk, dict) else None)
+        # What the model is built from is checked by the model alone, when it is loaded.
+        return tuple(map(str, names)) if isinstance(names, (list, tuple)) else ()
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -159,7 +160,7 @@ def read_manifest(folder: Path) -> VoiceManifest:
         raise ArtifactError("not a voice", where=str(folder), why=why, todo="Give the folder that a pack stage wrote")
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError("the voice cannot be read", where=str(path), why=str(error), todo=_AGAIN) from error
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:

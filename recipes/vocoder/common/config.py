@@ -105,6 +105,10 @@ class VocoderConfig(Config):
     score: VocoderScoreSection = VocoderScoreSection()
     results: VocoderResultsSection = VocoderResultsSection()
 
+    def transforms(self) -> Iterable[int]:
+        """Lengths of the transforms of slices that the loss takes."""
+        return [each.fft for each in self.losses.resolutions if self.losses.stft]
+
     def problems(self) -> Iterable[tuple[str, str]]:
         """What cannot work together: said before the training, not after it."""
         yield from _corpora_problems(self.corpora)
@@ -124,7 +128,7 @@ def _corpora_problems(corpora: Iterable[CorpusSection]) -> Iterable[tuple[str, s
 
 def _slice_problems(cfg: VocoderConfig) -> Iterable[tuple[str, str]]:
     preset = MEL_PRESETS[cfg.audio.mel]
-    longest = max([preset.n_fft, *(each.fft for each in cfg.losses.resolutions if cfg.losses.stft)])
+    longest = max([preset.n_fft, *cfg.transforms()])
     for name in ("frames", "valid_frames"):
         n_frames: int = getattr(cfg.slices, name)
         if n_frames * preset.hop_samples < longest:
@@ -132,8 +136,6 @@ def _slice_problems(cfg: VocoderConfig) -> Iterable[tuple[str, str]]:
             yield f"slices.{name}", f"{why}, the longest transform has {longest}; slices must be longer"
     if cfg.train.batch_frames < cfg.slices.frames:
         yield "train.batch_frames", f"{cfg.train.batch_frames} holds no slice of {cfg.slices.frames} frames"
-    if not (cfg.losses.mel or cfg.losses.stft or cfg.adversarial.weight):
-        yield "losses", "nothing is learned: all weights are 0"
 
 
 def _compare_problems(cfg: VocoderConfig) -> Iterable[tuple[str, str]]:

@@ -29,6 +29,7 @@ from speechkd.runner import Context, Recipe, stage
     ),
     external=(*TRAIN_EXTERNAL, "teacher.path"),
     imports=("recipes.vocoder.istft.targets", "recipes.vocoder.istft.augment", "recipes.vocoder.istft.teacher"),
+    version=2,
 )  # fmt: skip
 def targets(cfg: Any, ctx: Context) -> None:
     """The teacher's samples for the training clips and for changed copies of them; none without a stored teacher."""
@@ -42,6 +43,7 @@ def targets(cfg: Any, ctx: Context) -> None:
     outputs=("vocoder", "discriminators"),
     uses=(*TRAIN_USES, "model", "teacher", "distill", "augment"),
     external=(*TRAIN_EXTERNAL, "teacher.path"),
+    version=2,
 )
 def train(cfg: Any, ctx: Context) -> None:
     """Train the network on recordings, on its teacher's samples, and in a game; write the folder that speaks."""

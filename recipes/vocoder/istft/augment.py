@@ -14,6 +14,8 @@ from speechkd.training.seeds import derive_seed
 
 Mel = NDArray[np.float32]
 _NATURAL_PER_DB = math.log(10.0) / 20.0
+# A straight line between two silent frames is off by a rounding error.
+_ROUNDING = 1e-4
 
 
 def augmented(mel: Mel, clip: str, variant: str, how: AugmentSection, log_floor: float) -> Mel:
@@ -32,7 +34,8 @@ def augmented(mel: Mel, clip: str, variant: str, how: AugmentSection, log_floor:
     level_db = gain_db + tilt_db * np.linspace(-0.5, 0.5, n_mels)
     louder = changed + (level_db * _NATURAL_PER_DB).astype(np.float32)
     # What is silent stays silent, however loud the rest becomes.
-    result: Mel = np.maximum(np.where(changed <= log_floor, changed, louder), log_floor).astype(np.float32)
+    kept = np.where(changed <= log_floor + _ROUNDING, log_floor, louder)
+    result: Mel = np.maximum(kept, log_floor).astype(np.float32)
     return np.ascontiguousarray(result)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from recipes.vocoder.common.config import AdversarialSection, LossSection, VocoderConfig
 from speechkd.audio.presets import MEL_PRESETS
 from speechkd.config import Config, ConfigPath
-from speechkd.distill.schedules import Weight
+from speechkd.distill.schedules import Weight, weight_at
 from speechkd.losses.spectral_config import Resolution
 from speechkd.models.vocoder.discriminators_config import DiscriminatorsConfig
 from speechkd.models.vocoder.files import vocoder_problem
@@ -91,15 +91,26 @@ class IstftRecipe(VocoderConfig):
     distill: DistillSection = DistillSection()
     augment: AugmentSection = AugmentSection()
 
+    def transforms(self) -> Iterable[int]:
+        """Those of the terms of phases and of the teacher, too."""
+        weights = self.distill.weights()
+        if self.losses.stft or weights["stft"] != 0:
+            yield from (each.fft for each in self.losses.resolutions)
+        if self.losses.frequency or self.losses.delay:
+            yield PHASE_RESOLUTION.fft
+        if any(weight != 0 for name, weight in weights.items() if name != "stft"):
+            yield self.distill.resolution.fft
+
     def problems(self) -> Iterable[tuple[str, str]]:
-        """A network or a teacher of another mel; terms or mels without a teacher; slices shorter than a transform."""
+        """A network or a teacher of another mel; terms or mels without a teacher; nothing to learn at first."""
         yield from VocoderConfig.problems(self)
         preset = MEL_PRESETS[self.audio.mel]
         for name in ("hop_samples", "n_mels"):
             if getattr(self.model, name) != getattr(preset, name):
                 yield f"model.{name}", f"is {getattr(self.model, name)}, {preset.name} has {getattr(preset, name)}"
-        if self.slices.frames * preset.hop_samples < self.distill.resolution.fft:
-            yield "slices.frames", f"{self.slices.frames} frames are shorter than distill.resolution"
+        learned = [self.losses.mel, self.losses.stft, self.losses.frequency, self.losses.delay]
+        if not any(learned) and all(weight_at(each, 1) == 0 for each in self.distill.weights().values()):
+            yield "losses", "nothing is learned at step 1: give a term of losses or of distill a weight"
         if self.teacher.path is None:
             yield from self._needs_teacher()
         elif problem := vocoder_problem(self.teacher.path, preset):

@@ -1,6 +1,6 @@
 """Discriminators of complex spectra at several resolutions.
 
-The resolutions and convolutions are those of UnivNet (Jang et al., Interspeech 2021, section 2.3.1) with fewer
+After UnivNet (Jang et al., Interspeech 2021, section 2.3.1), with shorter transforms, one convolution less and fewer
 channels. As in EnCodec (Défossez et al., 2022, section 3.4) the input is the complex spectrum: a vocoder that makes
 its phases must be told when they are wrong.
 """

@@ -33,16 +33,21 @@ class Difference:
     n_frames_apart: int  # frames of which a mel band differs by more than 0.001
     mel_max: float
     mel_mean: float
-    samples_max: float | None  # of the vocoders over the same mels, up to `_VOCODED_FRAMES` of each utterance
+    samples_max: float | None  # of vocoders over the same mels, up to `_VOCODED_FRAMES` each; else of the models
+    makes_samples: bool = False  # by the models themselves: then there are no mels to compare
 
     def lines(self) -> list[str]:
         """For people."""
         apart = f"{self.n_durations_apart} of {self.n_tokens}" if self.n_durations_apart else "none"
         told = [
-            f"against torch, {self.n_utterances} utterances, {self.n_frames} frames; durations that differ: {apart}",
-            f"mel: differs by {self.mel_mean:.2g} on average and by {self.mel_max:.2g} at most (natural log); "
-            f"{self.n_frames_apart} of {self.n_frames} frames by more than {_CLOSE:g}",
+            f"against torch, {self.n_utterances} utterances, {self.n_frames} frames; durations that differ: {apart}"
         ]
+        if self.makes_samples:
+            return [*told, f"samples: differ by {self.samples_max or 0.0:.2g} at most"]
+        told.append(
+            f"mel: differs by {self.mel_mean:.2g} on average and by {self.mel_max:.2g} at most (natural log); "
+            f"{self.n_frames_apart} of {self.n_frames} frames by more than {_CLOSE:g}"
+        )
         if self.samples_max is not None:
             told.append(f"vocoder: samples differ by {self.samples_max:.2g} at most, for the same mel")
         return told
@@ -51,14 +56,20 @@ class Difference:
 def compare(one: Engine, other: Engine, utterances: Iterable[Sequence[int]]) -> Difference:
     """The difference of two engines over utterances of symbol numbers, each with `CONTROLS` as far as it obeys them."""
     durations, mels, samples = [], [], []
-    n_tokens = 0
+    n_tokens, n_frames, makes_samples = 0, 0, False
     for numbers in utterances:
         for controls in CONTROLS:
             own = _obeyed(controls, one.controls)
             mine, theirs = one.predict(numbers, own), other.predict(numbers, own)
             n_tokens += len(numbers)
             durations.append(int((mine.durations != theirs.durations).sum()))
-            if durations[-1] or mine.mel is None or theirs.mel is None:
+            makes_samples |= mine.samples is not None
+            if durations[-1]:
+                continue
+            n_frames += mine.n_frames
+            if mine.samples is not None and theirs.samples is not None:
+                samples.append(float(np.abs(mine.samples - theirs.samples).max(initial=0.0)))
+            if mine.mel is None or theirs.mel is None:
                 continue
             mels.append(np.abs(mine.mel - theirs.mel))
             if (gap := _vocoder_gap(one, other, mine.mel[:_VOCODED_FRAMES])) is not None:
@@ -68,11 +79,12 @@ def compare(one: Engine, other: Engine, utterances: Iterable[Sequence[int]]) -> 
         n_utterances=len(durations),
         n_tokens=n_tokens,
         n_durations_apart=sum(durations),
-        n_frames=len(gaps),
+        n_frames=n_frames,
         n_frames_apart=int((gaps.max(axis=1, initial=0.0) > _CLOSE).sum()),
         mel_max=float(gaps.max(initial=0.0)),
         mel_mean=float(gaps.mean()) if gaps.size else 0.0,
         samples_max=max(samples, default=None),
+        makes_samples=makes_samples,
     )
 
 

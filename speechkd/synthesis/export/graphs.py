@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 _N_TOKENS, _N_FRAMES = 7, 23
 
 
+def check_graphs(acoustic: Any, vocoder: Vocoder | None) -> None:
+    """ConfigError for networks that have no onnx form."""
+    split_model(acoustic)
+    if vocoder is not None:
+        vocoder_graph(vocoder)
+
+
 def write_graphs(folder: Path, acoustic: Any, vocoder: Vocoder | None, *, int8: bool = False) -> OnnxPart:
     """Write the graphs of a voice's networks into `folder`; what voice.json must say of them comes back.
 

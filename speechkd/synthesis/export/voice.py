@@ -12,7 +12,7 @@ from speechkd.runner.publish import resource_errors
 from speechkd.synthesis import manifest as files
 from speechkd.synthesis.engines.torch_engine import load_acoustic, load_vocoder_part
 from speechkd.synthesis.export.compare import SENTENCES, Difference, compare
-from speechkd.synthesis.export.graphs import write_graphs
+from speechkd.synthesis.export.graphs import check_graphs, write_graphs
 from speechkd.synthesis.files import write_text
 from speechkd.synthesis.manifest import VoiceManifest, read_manifest, verify_files
 
@@ -41,8 +41,9 @@ def export_voice(
         raise UsageError("the voice holds onnx graphs alone", where=str(folder), todo="Export the one it came from")
     if target is None and not keep_weights:
         raise UsageError("weights are left out of a new voice only", todo="Name its folder with --output")
-    verify_files(folder, manifest)
+    verify_files(folder, _without_graphs(manifest))  # which are written anew, also where they are damaged
     acoustic, vocoder = load_acoustic(folder, manifest), load_vocoder_part(folder, manifest)
+    check_graphs(acoustic, vocoder)
     place = folder if target is None else _copied(folder, target, manifest, keep_weights)
     part = write_graphs(place, acoustic, vocoder, int8=int8)
     made = manifest.model_copy(update={"onnx": part})
@@ -79,9 +80,13 @@ def _copied(folder: Path, target: Path, manifest: VoiceManifest, keep_weights: b
     return target
 
 
+def _without_graphs(manifest: VoiceManifest) -> VoiceManifest:
+    kept = {name: sha256 for name, sha256 in manifest.files.items() if name not in files.ONNX_NAMES}
+    return manifest.model_copy(update={"onnx": None, "files": kept})
+
+
 def _digests(place: Path, before: VoiceManifest, made: VoiceManifest) -> dict[str, str]:
-    kept = {name: sha256 for name, sha256 in before.files.items() if name not in files.ONNX_NAMES}
-    there = {name: sha256 for name, sha256 in kept.items() if (place / name).is_file()}
+    there = {name: sha256 for name, sha256 in _without_graphs(before).files.items() if (place / name).is_file()}
     if missing := {*files.ALWAYS_THERE} - set(there):
         raise ArtifactError("a file of the voice is missing", where=str(place / min(missing)))
     return dict(sorted((there | {name: file_digest(place / name) for name in made.onnx_files()}).items()))
