@@ -13,7 +13,7 @@ from speechkd.audio.presets import MEL_PRESETS
 from speechkd.config import Config, ConfigPath
 from speechkd.losses.spectral_config import PUBLISHED, Resolution
 from speechkd.models.tts.config import NetworkConfig
-from speechkd.models.tts.fastspeech2s_config import WaveformConfig
+from speechkd.models.tts.fastspeech2s_config import WaveformConfig, excitation_problems
 from speechkd.models.vocoder.discriminator_config import DiscriminatorConfig
 from speechkd.training.options import AdversarialTrainOptions
 
@@ -26,6 +26,11 @@ class SlicedNetworkConfig(NetworkConfig):
     def trunk(self) -> NetworkConfig:
         """Everything but the waveform decoder."""
         return NetworkConfig(**{name: getattr(self, name) for name in NetworkConfig.model_fields})
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """An excitation that has no F0 to follow."""
+        yield from NetworkConfig.problems(self)
+        yield from excitation_problems(self.waveform, self.pitch)
 
 
 class SlicesSection(Config):
@@ -56,10 +61,13 @@ class SlicedInitSection(InitSection):
     trunk: ConfigPath | None = Field(
         None, description="folder `model` of a FastSpeech 2 of the same sizes, whose weights the trunk starts from"
     )
+    freeze: bool = Field(False, description="the trunk keeps those weights: only the waveform decoder is trained")
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """Two starts, and what a trunk cannot be asked for."""
         yield from InitSection.problems(self)
+        if self.freeze and self.trunk is None and self.voice is None:
+            yield "freeze", "without init.trunk or init.voice the trunk would never learn anything"
         if self.trunk is None:
             return
         if self.voice is not None:

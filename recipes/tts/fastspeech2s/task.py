@@ -39,7 +39,7 @@ class FastSpeech2sTask(FastSpeech2Task):
 
     Slices are of utterances that are whole and long enough: of a stretch cut out of an utterance, or of a short one,
     only the mel is learned. A slice begins at a frame and never reaches into padding. With an adversarial weight of 0
-    there is no opponent.
+    there is no opponent. A frozen trunk has nothing to learn: L_FastSpeech2 is left out.
     """
 
     opponent: nn.Module
@@ -110,9 +110,13 @@ class FastSpeech2sTask(FastSpeech2Task):
         """All terms but the adversarial one, and the samples that were made."""
         batch = sliced.batch
         prediction, made = model(batch.tokens, batch.token_lengths, batch.variances, batch.speakers, sliced.places)
-        terms = fastspeech2_losses(prediction, batch, self.dataset.statistics, self.mel_loss)
+        terms = {}
+        if prediction is not None:
+            terms = fastspeech2_losses(prediction, batch, self.dataset.statistics, self.mel_loss)
         if len(made):
             terms["spectral"] = self.spectral_weight * self.spectral(made, sliced.samples)
+        elif prediction is None:
+            terms["spectral"] = made.sum()  # of no samples: 0, and no gradient
         return terms, made
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:

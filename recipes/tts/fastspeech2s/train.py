@@ -39,21 +39,29 @@ def run(cfg: Any, ctx: Context) -> None:
     recordings = _recordings(manifest, dataset, cfg, preset)
     _check_lengths(recordings.n_frames, train, valid, cfg.slices.frames, ctx)
     torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))
-    model = build(cfg, dataset, manifest.speakers, preset.hop_samples)
+    model = build(cfg, dataset, manifest.speakers, preset)
     account = start.fill(model, dataset.symbols, ctx.log) if start else None
     if cfg.init is not None and cfg.init.trunk is not None:
         account = start_trunk(model.trunk, cfg.init.trunk)
         ctx.log.info("the trunk starts from the weights of %s", cfg.init.trunk)
+    if cfg.init is not None and cfg.init.freeze:
+        model.freeze_trunk()
     counted = [sum(p.numel() for p in part.parameters()) / 1e6 for part in (model, model.waveform)]
     ctx.log.info("%.1f M parameters, %.1f M of them in the waveform decoder", *counted)
     task = FastSpeech2sTask(model, dataset, (train, valid), recordings, cfg)
     learn(ctx, task, cfg.train, account)
 
 
-def build(cfg: Any, dataset: TtsDataset, speakers: Sequence[str], hop_samples: int) -> FastSpeech2s:
+def build(cfg: Any, dataset: TtsDataset, speakers: Sequence[str], preset: MelPreset) -> FastSpeech2s:
     """The model of a configuration, for a corpus."""
     trunk = model_config(cfg.model.trunk(), dataset.symbols, dataset.statistics, speakers)
-    return FastSpeech2s(FastSpeech2sConfig(trunk=trunk, waveform=cfg.model.waveform, hop_samples=hop_samples))
+    config = FastSpeech2sConfig(
+        trunk=trunk,
+        waveform=cfg.model.waveform,
+        hop_samples=preset.hop_samples,
+        sample_rate=preset.sample_rate,
+    )
+    return FastSpeech2s(config)
 
 
 def _recordings(manifest: Manifest, dataset: TtsDataset, cfg: Any, preset: MelPreset) -> Recordings:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from pydantic import Field
 
 from speechkd.config import Config
-from speechkd.models.tts.config import FastSpeech2Config
+from speechkd.models.tts.config import FastSpeech2Config, PitchConfig
 
 
 class WaveformConfig(Config):
@@ -17,6 +18,11 @@ class WaveformConfig(Config):
     blocks: int = Field(30, ge=1, description="gated convolutions, each with twice the dilation of the one before")
     cycle: int = Field(10, ge=1, le=16, description="blocks after which dilation starts again at 1")
     kernel: int = Field(3, ge=1, description="kernel of the gated convolutions, odd")
+    excitation: Literal["none", "harmonic"] = Field(
+        "none",
+        description="harmonic: the decoder is given a sine and a pulse train at F0, and noise, and shapes them; "
+        "none: it makes everything out of states, as in the paper",
+    )
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """A kernel without a middle, a cycle that is cut short."""
@@ -36,17 +42,26 @@ class WaveformConfig(Config):
         return self.kernel // 2 * sum(self.dilations)
 
 
+def excitation_problems(waveform: WaveformConfig, pitch: PitchConfig) -> Iterable[tuple[str, str]]:
+    """An excitation that has no F0 of frames to follow."""
+    if waveform.excitation == "harmonic" and (pitch.target == "none" or pitch.level != "frame"):
+        found = "there is no pitch" if pitch.target == "none" else f"pitch.level is {pitch.level}"
+        yield "waveform.excitation", f"a harmonic excitation follows the F0 of frames, and {found}"
+
+
 class FastSpeech2sConfig(Config):
     """Everything that rebuilds a FastSpeech 2s without its training data."""
 
     trunk: FastSpeech2Config
     waveform: WaveformConfig = WaveformConfig()
     hop_samples: int = Field(ge=2, description="samples per frame, even")
+    sample_rate: int = Field(22050, ge=1, description="of the samples; only a harmonic excitation asks for it")
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """A hop that cannot be upsampled to."""
+        """A hop that cannot be upsampled to, an excitation without an F0."""
         if self.hop_samples % 2:
             yield "hop_samples", f"must be even, not {self.hop_samples}"
+        yield from excitation_problems(self.waveform, self.trunk.network.pitch)
 
     @property
     def n_symbols(self) -> int:

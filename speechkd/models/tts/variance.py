@@ -24,6 +24,7 @@ class PitchPrediction:
     voicing: Tensor  # (B, P) logit of being voiced
     statistics: Tensor | None  # (B, 2) mean and deviation of log F0 in corpus deviations, for the wavelet transform
     f0_hz: Tensor  # (B, P) the contour that was embedded
+    voiced: Tensor  # (B, P) bool, where it was voiced
     embedded: Tensor  # (B, P, C)
 
 
@@ -70,7 +71,8 @@ class PitchAdaptor(nn.Module):
             f0_hz, voiced = true
         else:
             f0_hz, voiced = self._contour(values, statistics, mask) * control, voicing > 0
-        return PitchPrediction(values, voicing, statistics, f0_hz, self.embedding(self._places(f0_hz, voiced)))
+        embedded = self.embedding(self._places(f0_hz, voiced))
+        return PitchPrediction(values, voicing, statistics, f0_hz, voiced, embedded)
 
     def _contour(self, values: Tensor, statistics: Tensor | None, mask: Tensor) -> Tensor:
         mean, deviation = self.log_scale

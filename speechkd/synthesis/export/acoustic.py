@@ -19,6 +19,7 @@ from speechkd.errors import ConfigError
 from speechkd.models.tts.fastspeech import FastSpeech
 from speechkd.models.tts.fastspeech2 import FastSpeech2
 from speechkd.models.tts.fastspeech2s import FastSpeech2s
+from speechkd.models.tts.variance import PitchPrediction
 from speechkd.synthesis.export.blocks import Stack, linear, no_padding
 
 
@@ -42,7 +43,7 @@ def split_model(model: Any) -> AcousticGraphs:
     if isinstance(model, FastSpeech2):
         return _fastspeech2(model, MelOutput(model), "mel")
     if isinstance(model, FastSpeech2s):
-        return _fastspeech2(model.trunk, model.waveform, "samples")
+        return _fastspeech2(model.trunk, SamplesOutput(model), "samples")
     kind = getattr(model, "kind", type(model).__name__)
     why = "only models that make all frames at once have one: fastspeech, fastspeech2, fastspeech2s"
     raise ConfigError(f"a {kind} model has no onnx form", why=why, todo="Speak with torch")
@@ -108,7 +109,7 @@ class FastSpeech2Encoder(FastSpeechEncoder):
     ) -> tuple[Tensor, ...]:
         """See the module's description."""
         states, log_durations = self.encoded(tokens, speaker)
-        total = _with_variances(
+        total, _ = _with_variances(
             states,
             torch.zeros_like(states) if self.apart else states,
             self.pitch,
@@ -129,7 +130,7 @@ class FrameDecoder(nn.Module):
 
     def forward(self, states: Tensor, token_of_frame: Tensor) -> Tensor:
         """See the class."""
-        made: Tensor = self.output(states.index_select(1, token_of_frame))
+        made: Tensor = self.output(states.index_select(1, token_of_frame), None)
         return made
 
 
@@ -154,9 +155,10 @@ class FastSpeech2Decoder(nn.Module):
         """See the module's description."""
         frames = states.index_select(1, token_of_frame)
         total = frames if embedded is None else frames + embedded.index_select(1, token_of_frame)
-        made: Tensor = self.output(
-            _with_variances(frames, total, self.pitch, self.energy, pitch_factor, energy_factor, self.energy_sees_pitch)
+        total, pitch = _with_variances(
+            frames, total, self.pitch, self.energy, pitch_factor, energy_factor, self.energy_sees_pitch
         )
+        made: Tensor = self.output(total, pitch)
         return made
 
 
@@ -169,10 +171,27 @@ class MelOutput(nn.Module):
         self.register_buffer("mean", model.get_buffer("mel_mean"))
         self.register_buffer("deviation", model.get_buffer("mel_deviation"))
 
-    def forward(self, states: Tensor) -> Tensor:
-        """See the class."""
+    def forward(self, states: Tensor, pitch: PitchPrediction | None) -> Tensor:
+        """See the class; the pitch is in the states already."""
         mel: Tensor = self.project(self.decoder(states)) * self.deviation + self.mean
         return mel
+
+
+class SamplesOutput(nn.Module):
+    """Frame states (1, F, C) -> samples (1, F * hop)."""
+
+    def __init__(self, model: FastSpeech2s) -> None:
+        super().__init__()
+        self.waveform, self.excitation = model.waveform, model.excitation
+
+    def forward(self, states: Tensor, pitch: PitchPrediction | None) -> Tensor:
+        """See the class; pitch: of the frames, where the decoder has a harmonic excitation."""
+        excitation = None
+        if self.excitation is not None:
+            assert pitch is not None
+            excitation = self.excitation(pitch.f0_hz, pitch.voiced)
+        samples: Tensor = self.waveform(states, excitation=excitation)
+        return samples
 
 
 def _at(part: Any, level: str) -> Any:
@@ -187,11 +206,15 @@ def _with_variances(
     pitch_factor: Tensor,
     energy_factor: Tensor,
     energy_sees_pitch: bool,
-) -> Tensor:
-    """`total` (1, P, C) and the embeddings of the pitch and energy that are predicted from `seen` (1, P, C)."""
-    mask = no_padding(seen)
+) -> tuple[Tensor, PitchPrediction | None]:
+    """`total` (1, P, C) and the embeddings of the pitch and energy that are predicted from `seen` (1, P, C).
+
+    Beside them what was predicted of the pitch.
+    """
+    mask, predicted = no_padding(seen), None
     if pitch is not None:
-        total = total + pitch(seen, mask, None, pitch_factor).embedded
+        predicted = pitch(seen, mask, None, pitch_factor)
+        total = total + predicted.embedded
     if energy is not None:
         total = total + energy(total if energy_sees_pitch else seen, mask, None, energy_factor).embedded
-    return total
+    return total, predicted

@@ -108,7 +108,7 @@ def test_the_loss_is_theirs() -> None:
     nothing = torch.zeros(2, 4, CHANNELS)
     prediction = Prediction(
         mel, frames, durations, log_d,
-        PitchPrediction(pitch.unsqueeze(-1), drawn(2, 4), None, variances.pitch_hz, nothing),
+        PitchPrediction(pitch.unsqueeze(-1), drawn(2, 4), None, variances.pitch_hz, variances.voiced, nothing),
         EnergyPrediction(energy, nothing),
     )  # fmt: skip
     batch = Batch(

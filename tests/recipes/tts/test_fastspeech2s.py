@@ -71,7 +71,7 @@ class Bench:
         data = TtsDataset(*self.artifacts, cfg.model.trunk())
         paths = {id_: self.folder / f"{id_}.wav" for id_ in IDS}
         recordings = Recordings(paths, n_frames or self.n_frames, PRESET, None)
-        return FastSpeech2sTask(build(cfg, data, (), HOP), data, (IDS[:3], IDS[3:]), recordings, cfg)
+        return FastSpeech2sTask(build(cfg, data, (), PRESET), data, (IDS[:3], IDS[3:]), recordings, cfg)
 
 
 def chirp(number: int, n_samples: int) -> np.ndarray:
