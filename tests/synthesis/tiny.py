@@ -47,10 +47,10 @@ def fastspeech() -> nn.Module:
     return _random(build_model("fastspeech", config))
 
 
-def fastspeech2s() -> nn.Module:
-    """A FastSpeech 2s whose pitch is per token and whose energy, per frame, sees it."""
-    trunk = _trunk({"target": "f0", "level": "phoneme"}, {"level": "frame"}, True, ("ann", "ben"))
-    waveform = {"channels": 4, "blocks": 2, "cycle": 2}
+def fastspeech2s(pitch_level: str, excitation: str) -> nn.Module:
+    """A FastSpeech 2s whose energy, per frame, sees its pitch."""
+    trunk = _trunk({"target": "f0", "level": pitch_level}, {"level": "frame"}, True, ("ann", "ben"))
+    waveform = {"channels": 4, "blocks": 2, "cycle": 2, "excitation": excitation}
     return _random(build_model("fastspeech2s", {"trunk": trunk, "waveform": waveform, "hop_samples": 256}))
 
 
@@ -108,7 +108,8 @@ def pack_kind(kind: str, folder: Path, **changes: Any) -> VoiceManifest:
         return pack_tiny(folder, fastspeech2({"target": "cwt"}, {"level": "frame"}), hifigan(), **changes)
     if kind == "fastspeech":
         return pack_tiny(folder, fastspeech(), istft(), **changes)
-    return pack_tiny(folder, fastspeech2s(), None, **changes)
+    levels = {"samples": ("phoneme", "none"), "harmonic": ("frame", "harmonic")}
+    return pack_tiny(folder, fastspeech2s(*levels[kind]), None, **changes)
 
 
-KINDS = ("tokens", "frames", "fastspeech", "samples")
+KINDS = ("tokens", "frames", "fastspeech", "samples", "harmonic")

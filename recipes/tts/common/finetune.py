@@ -141,12 +141,16 @@ def _fastspeech2(manifest: VoiceManifest, steps: int) -> dict[str, Any]:
 def _fastspeech2s(manifest: VoiceManifest, steps: int) -> dict[str, Any]:
     config = manifest.acoustic.config
     opponent = {"optimizer": {"learning_rate": _OPPONENTS_RATE, "betas": [0.9, 0.98]}}
+    train = _train(steps, 2400, "last")
+    # Not a cosine: when the game begins, both players must still be able to move.
+    halved = {"decay": 0.5, "every_steps": max(1, steps // 3)}
+    schedule = {"name": "exponential", "warmup_steps": train["schedule"]["warmup_steps"], **halved}
     return {
         "model": {**config["trunk"]["network"], "waveform": config["waveform"]},
         "augment": {"crop": 0.3},
         "slices": {"frames": 32, "per_batch": 8},
         "adversarial": {"start_step": max(1, round(steps * _GAME_FROM)), "discriminator": {"channels": 32}},
-        "train": {**_train(steps, 2400, "last"), "opponent": opponent},
+        "train": {**train, "schedule": schedule, "opponent": opponent},
     }
 
 

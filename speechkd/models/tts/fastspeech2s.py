@@ -53,7 +53,7 @@ class FastSpeech2s(nn.Module):
         return self.trunk.controls
 
     def freeze_trunk(self) -> None:
-        """From now on the trunk is what it is: without gradients, without dropout. The waveform decoder learns alone."""
+        """From now on the waveform decoder learns alone; the trunk has no gradients and no dropout."""
         self.frozen = True
         self.trunk.requires_grad_(False).eval()
 

@@ -19,15 +19,19 @@ HOP = 16
 DURATIONS = torch.tensor([[2, 0, 1, 3, 0, 0, 0, 0], [1, 2, 2, 1, 0, 3, 4, 2], [1, 1, 2, 0, 0, 0, 0, 0]])
 
 
+KINDS = (*TINY, "harmonic")
+
+
 def model(kind: str = "small") -> FastSpeech2s:
-    trunk = lively(tiny(kind))
-    waveform = WaveformConfig(channels=6, blocks=4, cycle=2)
+    harmonic = kind == "harmonic"
+    trunk = lively(tiny("paper" if harmonic else kind))
+    waveform = WaveformConfig(channels=6, blocks=4, cycle=2, excitation="harmonic" if harmonic else "none")
     made = FastSpeech2s(FastSpeech2sConfig(trunk=trunk.config, waveform=waveform, hop_samples=HOP))
     made.trunk.load_state_dict(trunk.state_dict())
     return made.eval()
 
 
-@pytest.mark.parametrize("kind", TINY)
+@pytest.mark.parametrize("kind", KINDS)
 def test_speaking_in_a_batch_is_speaking_alone(kind: str) -> None:
     speaker = model(kind)
     together = speaker.infer(TOKENS, LENGTHS)
@@ -59,7 +63,7 @@ def test_durations_and_speed_are_obeyed() -> None:
     assert (slow > fast).all()
 
 
-@pytest.mark.parametrize("kind", TINY)
+@pytest.mark.parametrize("kind", KINDS)
 def test_controls_are_those_of_the_trunk_and_are_heard(kind: str) -> None:
     speaker = model(kind)
     assert speaker.controls == speaker.trunk.controls == {"speed", "pitch", "energy"} and makes_samples(speaker)
@@ -80,6 +84,43 @@ def test_a_slice_of_the_training_pass_is_what_the_decoder_makes_of_those_frames(
     for row, (utterance, start) in enumerate(((1, 2), (0, 1), (1, 10))):
         expected = speaker.waveform(adapted.states[utterance : utterance + 1, start : start + 5])[0]
         torch.testing.assert_close(samples[row], expected, atol=1e-6, rtol=0)
+
+
+def test_the_excitation_of_a_slice_follows_the_pitch_of_its_frames() -> None:
+    speaker = model("harmonic")
+    given = variances("paper", DURATIONS)
+    places = Places(torch.tensor([1, 0]), torch.tensor([3, 1]), 5)
+    _, samples = speaker(TOKENS, LENGTHS, given, None, places)
+    adapted = speaker.trunk.adapt(TOKENS, LENGTHS, given)
+    for row, (utterance, start) in enumerate(((1, 3), (0, 1))):
+        here = (slice(utterance, utterance + 1), slice(start, start + 5))
+        assert speaker.excitation is not None
+        excitation = speaker.excitation(given.pitch_hz[here], given.voiced[here])
+        expected = speaker.waveform(adapted.states[here], excitation=excitation)[0]
+        torch.testing.assert_close(samples[row], expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("kind", "why"), [("small", "pitch.level is phoneme"), ("none", "there is no pitch")])
+def test_an_excitation_wants_the_pitch_of_frames(kind: str, why: str) -> None:
+    config = tiny("small").config.model_dump()
+    if kind == "none":
+        config["network"]["pitch"] = {"target": "none"}
+    sizes = {"trunk": config, "waveform": {"excitation": "harmonic"}, "hop_samples": HOP}
+    (found,) = FastSpeech2sConfig.model_validate(sizes).problems()
+    assert found[0] == "waveform.excitation" and found[1].endswith(why)
+
+
+def test_a_frozen_trunk_rests_while_the_waveform_decoder_learns() -> None:
+    speaker = model("harmonic")
+    speaker.freeze_trunk()
+    speaker.train()
+    assert speaker.waveform.training and not any(part.training for part in speaker.trunk.modules())
+    places = Places(torch.tensor([1]), torch.tensor([0]), 10)
+    prediction, samples = speaker(TOKENS, LENGTHS, variances("paper", DURATIONS), None, places)
+    samples.square().sum().backward()
+    assert prediction is None and all(p.grad is None for p in speaker.trunk.parameters())
+    silent = [name for name, p in speaker.waveform.named_parameters() if p.grad is None]
+    assert not silent
 
 
 def test_both_losses_reach_the_encoder() -> None:

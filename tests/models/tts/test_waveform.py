@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from speechkd.models.tts.fastspeech2s_config import WaveformConfig
-from speechkd.models.tts.waveform import GatedBlock, WaveformDecoder, take_slices
+from speechkd.models.tts.waveform import Excitation, GatedBlock, WaveformDecoder, take_slices
 
 HIDDEN, HOP = 6, 8
 
@@ -114,3 +114,73 @@ def test_slices_are_cut_by_frames() -> None:
     assert take_slices(states, torch.tensor([]).long(), torch.tensor([]).long(), 3).shape == (0, 3, 1)
     with pytest.raises(IndexError, match="ends at frame 8 of 7"):
         take_slices(states, torch.tensor([1]), torch.tensor([5]), 3)
+
+
+RATE = 16000
+F0_HZ = np.array([[100.0, 130.0, 130.0, 433.3, 80.0, 7999.0], [250.0, 251.0, 60.0, 90.0, 333.0, 20.0]])
+VOICED = np.array([[1, 1, 0, 1, 1, 1], [0, 1, 1, 1, 0, 1]], dtype=bool)
+
+
+def excited(f0_hz: np.ndarray, voiced: np.ndarray, hop: int = HOP) -> torch.Tensor:
+    made: torch.Tensor = Excitation(hop, RATE).eval()(torch.from_numpy(f0_hz).float(), torch.from_numpy(voiced))
+    return made
+
+
+def test_the_excitation_is_a_sine_and_all_of_its_harmonics() -> None:
+    """Sample by sample: phase grows by F0 / rate, also where nothing is voiced; cosines below half the rate only."""
+    found = excited(F0_HZ, VOICED).numpy()
+    assert found.shape == (2, 3, 6 * HOP)
+    for row in range(2):
+        turns = 0.0
+        for sample in range(6 * HOP):
+            f0_hz, voiced = F0_HZ[row, sample // HOP], VOICED[row, sample // HOP]
+            harmonics = range(1, max(1, int(RATE / 2 / f0_hz)) + 1)
+            pulses = np.mean([math.cos(2 * math.pi * k * turns) for k in harmonics])
+            np.testing.assert_allclose(
+                found[row, :2, sample], [voiced * math.sin(2 * math.pi * turns), voiced * pulses], atol=2e-3
+            )
+            turns += f0_hz / RATE
+
+
+def test_pulses_repeat_at_f0_and_their_spectrum_is_flat_to_half_the_rate() -> None:
+    made = excited(np.full((1, 100), 200.0), np.ones((1, 100), dtype=bool), hop=160)[0, 1].numpy()
+    peaks = np.flatnonzero(made > 0.9)
+    assert set(np.diff(peaks)) == {RATE // 200} and made.max() == pytest.approx(1.0)
+    spectrum = np.abs(np.fft.rfft(made))  # one second: a bin is a hertz
+    harmonics = spectrum[200:8000:200]
+    np.testing.assert_allclose(harmonics, harmonics.mean(), rtol=0.02)
+    assert np.delete(spectrum, np.arange(0, 8001, 200)).max() < 0.01 * harmonics.mean()
+
+
+def test_long_utterances_keep_their_pitch() -> None:
+    """Half a minute at one F0: the last period is as exact as the first."""
+    n_frames = 30 * RATE // 160
+    made = excited(np.full((1, n_frames), 123.4), np.ones((1, n_frames), dtype=bool), hop=160)[0, 0].numpy()
+    times = np.arange(len(made)) / RATE
+    np.testing.assert_allclose(made, np.sin(2 * np.pi * 123.4 * times), atol=0.02)
+
+
+def test_speaking_hears_the_same_noise_from_the_start_of_every_row_and_training_another_each_time() -> None:
+    source = Excitation(HOP, RATE)
+    f0_hz, voiced = torch.full((2, 5000), 100.0), torch.zeros(2, 5000, dtype=torch.bool)
+    noise = source.eval()(f0_hz, voiced)[:, 2]
+    assert noise[0].equal(noise[1]) and source(f0_hz[:1, :9], voiced[:1, :9])[0, 2].equal(noise[0, : 9 * HOP])
+    assert float(noise[0].std()) == pytest.approx(1.0, abs=0.02) and noise.shape == (2, 5000 * HOP)
+    first, second = (source.train()(f0_hz, voiced)[:, 2] for _ in range(2))
+    assert not first.equal(second) and not first[0].equal(first[1])
+
+
+def test_no_f0_is_no_reason_for_nan() -> None:
+    """Padding has an F0 of zero."""
+    assert excited(np.zeros((1, 4)), np.ones((1, 4), dtype=bool)).isfinite().all()
+
+
+def test_a_padded_row_with_an_excitation_is_the_row_alone() -> None:
+    torch.manual_seed(3)
+    model = WaveformDecoder(HIDDEN, HOP, WaveformConfig(channels=4, blocks=6, cycle=3, excitation="harmonic")).eval()
+    states, mask = torch.randn(2, 6, HIDDEN), torch.tensor([[True] * 4 + [False] * 2, [True] * 6])
+    excitation = excited(F0_HZ, VOICED)
+    together = model(states, mask, excitation)
+    alone = model(states[:1, :4], None, excitation[:1, :, : 4 * HOP])
+    torch.testing.assert_close(together[:1, : 4 * HOP], alone, atol=1e-5, rtol=0)
+    assert not together.equal(model(states, mask, torch.zeros_like(excitation)))

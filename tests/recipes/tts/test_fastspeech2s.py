@@ -293,6 +293,41 @@ def test_the_trunk_starts_from_a_trained_fastspeech2(bench: Bench, tmp_path: Pat
         assert other.trunk.state_dict()[name].equal(value), name
 
 
+def frozen(bench: Bench, tmp_path: Path, **changes: Any) -> FastSpeech2sTask:
+    save_model(tmp_path, bench.task().model.trunk)
+    task = bench.task(bench.cfg(init={"trunk": str(tmp_path), "freeze": True}, **changes))
+    start_trunk(task.model.trunk, tmp_path)
+    task.model.freeze_trunk()
+    return task
+
+
+def test_a_frozen_trunk_ends_as_it_began_and_the_decoder_does_not(bench: Bench, tmp_path: Path) -> None:
+    task = frozen(bench, tmp_path)
+    before = {name: value.clone() for name, value in task.model.state_dict().items()}
+    trained = fit(task, bench.cfg().train, tmp_path / "work", Recorder())
+    for name, value in trained.weights.items():
+        assert value.equal(before[name]) == name.startswith("trunk."), name
+    told = {name for row in trained.progress.history for name in row}
+    assert "spectral" in told and not {"mel", "duration", "pitch", "energy"} & told
+
+
+def test_with_a_frozen_trunk_a_batch_without_slices_teaches_nothing(bench: Bench, tmp_path: Path) -> None:
+    task = frozen(bench, tmp_path, slices={"frames": sorted(bench.n_frames.values())[1] + 1})
+    batch = task.load([min(bench.n_frames, key=lambda id_: bench.n_frames[id_])])
+    terms = task.losses(task.model, batch, step=5)
+    terms["spectral"].backward()
+    assert set(terms) == {"spectral"} and terms["spectral"].item() == 0.0
+    assert not any(p.grad is not None and p.grad.any() for p in task.model.parameters())
+
+
+def test_a_trunk_that_never_learned_cannot_be_frozen(bench: Bench) -> None:
+    with pytest.raises(ConfigErrors, match="the trunk would never learn anything"):
+        bench.cfg(init={"freeze": True})
+    harmonic = {"waveform": {"channels": 8, "blocks": 4, "cycle": 4, "excitation": "harmonic"}}
+    with pytest.raises(ConfigErrors, match="follows the F0 of frames, and pitch.level is phoneme"):
+        bench.cfg(model=harmonic)
+
+
 def test_a_trunk_of_another_network_or_kind_is_refused_by_name(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     (tmp_path / "sliced").mkdir()

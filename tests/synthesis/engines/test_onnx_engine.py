@@ -41,9 +41,10 @@ def test_durations_are_the_same_and_mels_within_a_thousandth(both: Both, kind: s
     np.testing.assert_array_equal(ours.durations, theirs.durations)
     assert theirs.durations.dtype == np.int64 and len(theirs.durations) == length
     assert ours.n_frames == theirs.n_frames == ours.durations.sum() > 0
-    if kind == "samples":
+    if kind in ("samples", "harmonic"):
         assert ours.mel is theirs.mel is None
-        np.testing.assert_allclose(theirs.samples, ours.samples, atol=1e-4)
+        # The phase of an excitation is a sum over all frames, and so is what rounding does to it.
+        np.testing.assert_allclose(theirs.samples, ours.samples, atol=1e-4 if kind == "samples" else 5e-3)
         assert len(theirs.samples) == 256 * theirs.n_frames
     else:
         assert theirs.mel.shape == (theirs.n_frames, 80)
