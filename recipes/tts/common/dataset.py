@@ -43,6 +43,7 @@ class Example:
     pitch_hz: Array  # (P,)
     voiced: Array  # (P,) bool
     energy: Array  # (P,)
+    pauses: Array  # (T,) bool, tokens that say nothing and whose energy is known, with or without frames
     wavelet: Array | None  # (F, 10)
     pitch_statistics: Array  # (2,) mean and deviation of log F0 in corpus deviations
 
@@ -58,6 +59,7 @@ class Batch:
     mel: Tensor
     mel_lengths: Tensor
     variances: Variances
+    pauses: Tensor
     wavelet: Tensor | None
     pitch_statistics: Tensor
 
@@ -85,6 +87,7 @@ class TtsDataset:
         self.tokens = ItemStore(tokens)
         self.symbols = SymbolTable.from_json(json.loads((tokens / "symbols.json").read_text(encoding="utf-8")))
         self.statistics = Statistics.read(features / "stats.json")
+        self.silent = silent_symbols(self.symbols)
         self.network = network
         self.speakers = speakers or {}
         self.example = lru_cache(maxsize=4096)(self._example)
@@ -120,14 +123,19 @@ class TtsDataset:
         filled, voiced, energy = interpolate_unvoiced(f0), f0 > 0, arrays["energy"]
         pitch, energy_level = self.network.pitch, self.network.energy.level
         mean, deviation = self.statistics.log_f0_mean, self.statistics.log_f0_deviation
+        tokens = np.asarray(self.symbols.encode(self.tokens.meta(id_)["symbols"]), dtype=np.int64)
+        pauses = np.isin(tokens, self.silent)
+        if energy_level == "phoneme":
+            energy = with_pauses(token_means(energy, durations), durations, pauses)
         return Example(
-            tokens=np.asarray(self.symbols.encode(self.tokens.meta(id_)["symbols"]), dtype=np.int64),
+            tokens=tokens,
             speaker=self.speakers.get(id_, 0),
             durations=durations,
             mel=arrays["mel"],
             pitch_hz=hz_of_log(token_means(log_hz(filled), durations)) if pitch.level == "phoneme" else filled,
             voiced=token_means(voiced, durations) > 0.5 if pitch.level == "phoneme" else voiced,
-            energy=token_means(energy, durations) if energy_level == "phoneme" else energy,
+            energy=energy,
+            pauses=pauses & bool(durations[pauses].any()),
             wavelet=cwt(contour.normalised, pitch.smallest_scale_frames) if pitch.target == "cwt" else None,
             pitch_statistics=np.asarray([(contour.mean - mean) / deviation, contour.deviation / deviation]),
         )
@@ -160,9 +168,20 @@ class TtsDataset:
                 voiced=_pad([e.voiced for e in examples]).bool(),
                 energy=_pad([e.energy for e in examples]),
             ),
+            pauses=_pad([e.pauses for e in examples]).bool(),
             wavelet=_pad(wavelets) if wavelets else None,
             pitch_statistics=torch.from_numpy(np.stack([e.pitch_statistics for e in examples])).float(),
         )
+
+
+def with_pauses(energy: Array, durations: Array, pauses: Array) -> Array:
+    """Energy of tokens (T,) in which pauses without frames are as quiet as the utterance's pauses with frames.
+
+    Otherwise a model would never learn how loud a pause is where the speaker made none, and a break that is asked for
+    there would hum. Where no pause has frames nothing changes.
+    """
+    heard = pauses & (durations > 0)
+    return np.where(pauses & ~heard, energy[heard].mean(), energy) if heard.any() else energy
 
 
 def pause_places(word_index: Sequence[int]) -> list[int]:
@@ -188,6 +207,7 @@ def cut(example: Example, start: int, end: int) -> Example:
         pitch_hz=part(example.pitch_hz),
         voiced=part(example.voiced),
         energy=part(example.energy),
+        pauses=example.pauses[start:end],
         wavelet=None if example.wavelet is None else example.wavelet[first:last],
     )
 

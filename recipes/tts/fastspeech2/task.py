@@ -78,7 +78,8 @@ def fastspeech2_losses(
     prediction: Prediction, batch: Batch, statistics: Statistics, mel_loss: str = "l1"
 ) -> dict[str, Tensor]:
     """mel: L1, or as `masked_distance` names it. duration: MSE of log(d + 1). pitch: MSE (of the wavelet transform and
-    its mean and deviation, or of normalised log F0) with cross-entropy of voicing. energy: MSE of normalised energy.
+    its mean and deviation, or of normalised log F0) with cross-entropy of voicing. energy: MSE of normalised energy;
+    of tokens, that of pauses without frames is learned, too.
     Without pitch or energy in the model, there is no such term.
     """
     tokens, frames = token_mask(batch), frame_mask(batch)
@@ -93,7 +94,7 @@ def fastspeech2_losses(
         losses["pitch"] = _pitch_loss(prediction.pitch, batch, statistics, frames, spoken)
     if prediction.energy is not None:
         energy = (batch.variances.energy - statistics.energy_mean) / statistics.energy_deviation
-        places = frames if energy.shape[1] == frames.shape[1] else spoken
+        places = frames if energy.shape[1] == frames.shape[1] else spoken | (tokens & batch.pauses)
         losses["energy"] = masked_mse(prediction.energy.values, energy, places)
     return losses
 

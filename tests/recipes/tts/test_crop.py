@@ -19,6 +19,7 @@ def example(durations: list[int], *, per_token: bool) -> Example:
         pitch_hz=positions,
         voiced=positions > 0,
         energy=positions,
+        pauses=np.arange(len(durations)) % 2 == 0,
         wavelet=None if per_token else np.stack([frames] * 10, axis=1),
         pitch_statistics=np.array([0.0, 1.0]),
     )
@@ -34,7 +35,7 @@ def test_tokens_keep_their_own_frames() -> None:
         whole = example(durations, per_token=per_token)
         part = cut(whole, 1, 4)
         assert part.tokens.tolist() == [1, 2, 3]
-        assert part.durations.tolist() == [3, 0, 4]
+        assert part.durations.tolist() == [3, 0, 4] and part.pauses.tolist() == [False, True, False]
         assert part.mel[:, 0].tolist() == list(range(2, 9))
         expected = [1, 2, 3] if per_token else list(range(2, 9))
         assert part.pitch_hz.tolist() == part.energy.tolist() == expected

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipes.tts.common.dataset import TtsDataset, frame_mask, mean_of, spread, token_mask, token_means
+from recipes.tts.common.dataset import TtsDataset, frame_mask, mean_of, spread, token_mask, token_means, with_pauses
 from speechkd.features.pitch import continuous_contour, interpolate_unvoiced
 from speechkd.features.wavelet import cwt
 from speechkd.models.tts.config import NetworkConfig
@@ -57,6 +57,25 @@ def test_p5_leading_tokens_without_frames_disturb_nothing() -> None:
     before = values.copy()
     np.testing.assert_allclose(token_means(values, np.array([0, 0, 0, 2, 1, 0, 3])), [1.5, 1.5, 1.5, 1.5, 3, 4, 5])
     np.testing.assert_array_equal(values, before)
+
+
+def test_a_pause_without_frames_is_as_quiet_as_those_with_frames(artifacts: tuple[Path, Path]) -> None:
+    data, store = dataset(artifacts, "small"), ItemStore(artifacts[0])
+    for number in range(4):
+        example, arrays = data.example(f"u{number}"), store.arrays(f"u{number}")
+        places = [0, 5, len(example.tokens) - 1]  # the start, between the words, the full stop
+        assert np.flatnonzero(example.pauses).tolist() == places
+        frames = np.repeat(np.arange(len(example.tokens)), example.durations)
+        heard = [arrays["energy"][frames == place].mean() for place in places if example.durations[place]]
+        assert not example.durations[5] and len(heard) == 1 + number % 2
+        assert example.energy[5] == pytest.approx(np.mean(heard), rel=1e-5)
+        words = np.setdiff1d(np.arange(len(example.tokens)), places)
+        np.testing.assert_array_equal(example.energy[words], token_means(arrays["energy"], example.durations)[words])
+
+
+def test_where_no_pause_was_made_nothing_is_known_of_them() -> None:
+    energy, durations, pauses = np.array([5.0, 6.0, 7.0]), np.array([2, 0, 3]), np.array([False, True, False])
+    assert with_pauses(energy, durations, pauses) is energy
 
 
 def test_a_batch_holds_what_was_stored(artifacts: tuple[Path, Path]) -> None:

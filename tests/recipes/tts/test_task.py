@@ -49,9 +49,13 @@ def losses_by_hand(prediction: Prediction, batch: Batch, data: TtsDataset, kind:
             for p, d in zip(prediction.log_durations[row].tolist(), frames.tolist(), strict=False)
         ]
         valid = range(n_frames) if kind != "small" else [t for t in range(n_tokens) if frames[t] > 0]
-        for t in valid:
+        pauses = [t for t in range(n_tokens) if not frames[t]] if kind == "small" else []
+        assert kind != "small" or all(is_pause(data.symbols.symbols[batch.tokens[row, t]]) or t == 0 for t in pauses)
+        for t in [*valid, *pauses]:
             spoken = float(batch.variances.energy[row, t] - stats.energy_mean) / stats.energy_deviation
             energy.append((float(prediction.energy.values[row, t]) - spoken) ** 2)
+            if t in pauses:  # of no pitch
+                continue
             said = (math.log(batch.variances.pitch_hz[row, t]) - stats.log_f0_mean) / stats.log_f0_deviation
             voiced = bool(batch.variances.voiced[row, t])
             if kind == "small" or (kind == "frames" and voiced):
