@@ -56,6 +56,9 @@ def finetune(
     from speechkd.config import dump_config
     from speechkd.runner import RunOptions, run_recipe
 
+    for each in overrides or []:
+        if each.split("=")[0].strip() in ("run", "run.dir"):
+            raise UsageError("the run's folder is that of --out", where=f"--set {each}", todo="Use --out")
     manifest = _checked_voice(voice)
     section, label = corpus_section(corpus)
     taught_by = checked_teacher(manifest, voice, section, teacher)

@@ -79,13 +79,14 @@ def _read(model: Path) -> Teacher:
     """The teacher in the folder `model` of its run."""
     from recipes.tts.common.finetune import Teacher
 
+    model = Path(os.path.abspath(model))  # its run is the folder around it, also of `.`
     kind = _json(model / "model.json").get("model")
     if kind is None:
         raise UsageError("there is no finished teacher here", where=str(model), why="no model.json in it", todo=_TODO)
     if kind != TEACHING:
         raise UsageError(f"a {kind} cannot teach", where=str(model), why=f"it is no {TEACHING}", todo=_TODO)
     content = _yaml(model.parent / "config.yaml")
-    sections = [content.get(name) for name in ("run", "corpus")]
+    sections = [content.get("run"), content.get("corpus"), content.get("audio"), content.get("text") or {}]
     if content.get("recipe") != "tts/transformer" or not all(isinstance(each, dict) for each in sections):
         why = "the folder around it has no config.yaml of tts/transformer"
         raise UsageError("this teacher is in no run", where=str(model), why=why, todo=_TODO)

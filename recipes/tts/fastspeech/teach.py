@@ -9,7 +9,7 @@ from typing import Any
 
 from recipes.tts.common.manifest import Manifest
 from speechkd.data.splits import same_words
-from speechkd.errors import ConfigError, DataError
+from speechkd.errors import ArtifactError, ConfigError, DataError
 from speechkd.runner import Context
 from speechkd.runner.records import RunFolder
 
@@ -33,7 +33,7 @@ def check(folder: Path, manifest: Path, spoken: Path, audio: Any) -> None:
     """Refuse a teacher that is not there, is of another kind, symbols, mel or level, or knows the test sentences.
 
     audio: the config's section, of which mel and loudness_dbfs are read. Raises ConfigError, or DataError for a teacher
-    that was trained or chosen on sentences that this run tests on.
+    that was trained or chosen on sentences that this run tests on, or ArtifactError for damaged files.
     """
     if not (folder / "model.json").is_file() or not (folder / HEAD).is_file():
         raise ConfigError(
@@ -42,15 +42,31 @@ def check(folder: Path, manifest: Path, spoken: Path, audio: Any) -> None:
             why=f"no model.json with {HEAD}",
             todo="Train it first: run.sh transformer",
         )
-    model = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    model = _object(folder / "model.json")
+    _object(folder / HEAD)
     if model.get("model") != "transformer":
         todo = "Give the model of a run of tts/transformer"
         raise ConfigError(f"a {model.get('model')} cannot teach", where=str(folder), todo=todo)
     voices = Manifest.read(manifest).speakers
-    if tuple(model["config"]["speakers"]) != (voices if len(voices) > 1 else ()):
+    if tuple(model.get("config", {}).get("speakers", ())) != (voices if len(voices) > 1 else ()):
         raise ConfigError("the teacher has other speakers", where=str(folder), todo="Use the teacher's corpus")
     _refuse_other_inputs(RunFolder(folder.parent), spoken, audio)
     _refuse_leak(folder.parent, manifest)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of the teacher's run. ArtifactError for a damaged one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(content, dict):
+        raise _damaged(path, f"it holds a {type(content).__name__}")
+    return content
+
+
+def _damaged(path: Path, why: str) -> ArtifactError:
+    return ArtifactError("a file of the teacher is damaged", where=str(path), why=why, todo="Train the teacher again")
 
 
 def _refuse_other_inputs(run: RunFolder, spoken: Path, audio: Any) -> None:
@@ -69,7 +85,7 @@ def _refuse_other_inputs(run: RunFolder, spoken: Path, audio: Any) -> None:
         if record.plan.slice.get(name) != own:
             why = f"it was trained with {record.plan.slice.get(name)}, this run has {own}"
             raise ConfigError(f"the teacher has another {name}", where=str(run.path), why=why)
-    if json.loads(theirs.read_text(encoding="utf-8")) != json.loads((spoken / "symbols.json").read_text("utf-8")):
+    if _object(theirs) != _object(spoken / "symbols.json"):
         raise ConfigError(
             "the teacher reads other symbols", where=str(theirs), todo="Use the teacher's corpus and text section"
         )

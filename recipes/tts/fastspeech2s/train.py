@@ -23,7 +23,7 @@ from speechkd.errors import ConfigError, DataError
 from speechkd.models.tts.fastspeech2 import FastSpeech2
 from speechkd.models.tts.fastspeech2s import FastSpeech2s
 from speechkd.models.tts.fastspeech2s_config import FastSpeech2sConfig
-from speechkd.models.tts.load import WEIGHTS, load_model
+from speechkd.models.tts.load import CONFIG, WEIGHTS, load_model
 from speechkd.runner import Context
 from speechkd.runner.digests import file_digest
 from speechkd.training.seeds import derive_seed
@@ -90,8 +90,13 @@ def start_trunk(trunk: FastSpeech2, folder: Path) -> Account:
 
     Returns the account of it, which names the weights by their digest and the recordings of the run that they are of.
 
-    Raises ConfigError when it is another kind of model, of another network, or of other symbols or speakers.
+    Raises ConfigError when there is none, or it is another kind of model, of another network, or of other symbols or
+    speakers; ArtifactError when it cannot be read.
     """
+    if not (folder / CONFIG).is_file():
+        why, todo = f"no {CONFIG}", "Train it first, or give the folder `model` of a finished run of tts/fastspeech2"
+        what = "there is no finished FastSpeech 2 to start from (init.trunk)"
+        raise ConfigError(what, where=str(folder), why=why, todo=todo)
     model = load_model(folder)
     if model.kind != trunk.kind:
         raise ConfigError(f"init.trunk is a {model.kind} model", where=str(folder), todo="Give a FastSpeech 2")

@@ -406,6 +406,15 @@ def test_a_teacher_of_another_kind_is_refused(tmp_path: Path, path: str, content
         bench.check()
 
 
+@pytest.mark.parametrize("name", ["model/model.json", "model/head.json", "spoken/symbols.json"])
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_damaged_teacher_is_said(tmp_path: Path, name: str, content: str) -> None:
+    bench = TeacherRun(tmp_path)
+    (tmp_path / "teacher" / name).write_text(content)
+    with pytest.raises(ArtifactError, match=f"{name}: a file of the teacher is damaged"):
+        bench.check()
+
+
 def test_a_model_without_its_run_is_refused(tmp_path: Path) -> None:
     bench = TeacherRun(tmp_path)
     shutil.rmtree(bench.run / ".records")

@@ -328,6 +328,11 @@ def test_a_trunk_that_never_learned_cannot_be_frozen(bench: Bench) -> None:
         bench.cfg(model=harmonic)
 
 
+def test_a_trunk_that_is_not_there_is_said(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no finished FastSpeech 2 to start from.*Train it first"):
+        start_trunk(bench.task().model.trunk, tmp_path)  # type: ignore[union-attr]
+
+
 def test_a_trunk_of_another_network_or_kind_is_refused_by_name(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     (tmp_path / "sliced").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -255,7 +257,7 @@ def test_without_a_teacher_it_says_what_to_type(
 
 
 def test_a_teacher_that_cannot_teach_is_refused(
-    bench: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    bench: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher, out = bench.tuned("transformer"), tmp_path / "out"
 
@@ -279,6 +281,15 @@ def test_a_teacher_that_cannot_teach_is_refused(
     (elsewhere / "wavs").mkdir(parents=True)
     (elsewhere / "metadata.csv").write_text("a|hello\n")
     assert "the teacher was trained on other recordings" in tell(teacher / "model", corpus=elsewhere)
+    monkeypatch.chdir(teacher / "model")
+    found = checked_teacher(read_manifest(voice), voice, section, Path("."))
+    assert found is not None and found.run == teacher
+    assert "Use --out" in refused(capsys, ["finetune", str(voice), str(bench.corpus), "--set", "run.dir=x"])[1]
+    for name in ("audio", "text"):
+        shutil.copytree(teacher, tmp_path / name / "run", symlinks=True)
+        told = yaml.safe_load((teacher / "config.yaml").read_text())
+        (tmp_path / name / "run" / "config.yaml").write_text(yaml.safe_dump(told | {name: "odd"}))
+        assert "this teacher is in no run" in tell(tmp_path / name / "run" / "model")
     before = (teacher / "config.yaml").read_bytes()
     assert "the teacher lies in this folder" in tell(teacher / "model", out=teacher)
     assert (teacher / "config.yaml").read_bytes() == before and not out.exists()
