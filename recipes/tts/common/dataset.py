@@ -23,8 +23,8 @@ from speechkd.features.pitch import continuous_contour, interpolate_unvoiced
 from speechkd.features.statistics import Statistics
 from speechkd.features.wavelet import cwt
 from speechkd.models.common.masks import length_mask
+from speechkd.models.tts.adaptor import Variances
 from speechkd.models.tts.config import NetworkConfig
-from speechkd.models.tts.fastspeech2 import Variances
 from speechkd.models.tts.regulator import token_of_frame
 from speechkd.runner import ItemStore
 from speechkd.text import SymbolTable, is_pause

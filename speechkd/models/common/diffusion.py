@@ -140,8 +140,8 @@ def sample_by_steps(schedule: Schedule, steps: tuple[Step, ...], denoise: Denois
 def sample_by_posterior(schedule: Schedule, steps: tuple[Step, ...], denoise: Denoise, noise: Tensor) -> Tensor:
     """Ancestral sampling by the one-step posterior of each step's *index*, with new noise in every step but the last.
 
-    For a teacher the index is the level and this is DDPM. For a student it is what ProDiff's released loop does: x lands
-    one level under the index, and the next call, which was trained on another level, takes it as it is.
+    For a teacher the index is the level and this is DDPM. For a student it is what ProDiff's released loop does: x
+    lands one level under the index, and the next call, which was trained on another level, takes it as it is.
     """
     x = noise
     for step, index in _indexed(steps, noise):

@@ -35,12 +35,11 @@ class EnergyConfig(Config):
     bins: int = Field(256, ge=2, description="uniform bins of the embedding")
 
 
-class NetworkConfig(Config):
-    """Sizes of a FastSpeech 2; the defaults are the paper's."""
+class AdaptorNetworkConfig(Config):
+    """Sizes of an encoder with a variance adaptor; the defaults are FastSpeech 2's."""
 
     hidden: int = Field(256, ge=2, description="channels of all states")
     encoder: FftConfig = FftConfig()
-    decoder: FftConfig = FftConfig()
     predictor: PredictorConfig = PredictorConfig()
     pitch: PitchConfig = PitchConfig()
     energy: EnergyConfig = EnergyConfig()
@@ -48,9 +47,7 @@ class NetworkConfig(Config):
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """Sizes that do not fit together."""
-        for name, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
-            if self.hidden % stack.heads:
-                yield f"{name}.heads", f"{stack.heads} heads do not divide the hidden size {self.hidden}"
+        yield from heads_problems("encoder", self.encoder, self.hidden)
         if self.predictor.kernel % 2 == 0:
             yield "predictor.kernel", f"must be odd, not {self.predictor.kernel}"
         if self.pitch.target == "cwt" and self.pitch.level == "phoneme":
@@ -59,6 +56,23 @@ class NetworkConfig(Config):
             yield "energy_sees_pitch", "needs both pitch and energy"
         if self.energy_sees_pitch and (self.pitch.level, self.energy.level) == ("frame", "phoneme"):
             yield "energy_sees_pitch", "pitch per frame cannot be read by energy per phoneme"
+
+
+class NetworkConfig(AdaptorNetworkConfig):
+    """Sizes of a FastSpeech 2; the defaults are the paper's."""
+
+    decoder: FftConfig = FftConfig()
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Sizes that do not fit together."""
+        yield from AdaptorNetworkConfig.problems(self)
+        yield from heads_problems("decoder", self.decoder, self.hidden)
+
+
+def heads_problems(name: str, stack: FftConfig, hidden: int) -> Iterable[tuple[str, str]]:
+    """Heads that do not divide the states."""
+    if hidden % stack.heads:
+        yield f"{name}.heads", f"{stack.heads} heads do not divide the hidden size {hidden}"
 
 
 class VarianceStatistics(Config):
@@ -76,10 +90,10 @@ class VarianceStatistics(Config):
     mel_deviation: tuple[float, ...]
 
 
-class FastSpeech2Config(Config):
-    """Everything that rebuilds a FastSpeech 2 without its training data."""
+class AdaptorConfig(Config):
+    """Everything that rebuilds a model on a variance adaptor without its training data."""
 
-    network: NetworkConfig = NetworkConfig()
+    network: AdaptorNetworkConfig = AdaptorNetworkConfig()
     n_symbols: int = Field(ge=1)
     n_mels: int = Field(ge=1)
     pause_ids: tuple[int, ...] = Field((), description="tokens that may last zero frames; all others get at least one")
@@ -90,3 +104,9 @@ class FastSpeech2Config(Config):
         """Statistics of another mel."""
         if len(self.statistics.mel_mean) != self.n_mels:
             yield "statistics.mel_mean", f"{len(self.statistics.mel_mean)} values for {self.n_mels} mel bands"
+
+
+class FastSpeech2Config(AdaptorConfig):
+    """Everything that rebuilds a FastSpeech 2 without its training data."""
+
+    network: NetworkConfig = NetworkConfig()

@@ -15,7 +15,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from speechkd.models.tts.fastspeech2 import Adapted, FastSpeech2, Prediction, Variances
+from speechkd.models.tts.adaptor import Adapted, Variances
+from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction
 from speechkd.models.tts.fastspeech2s_config import FastSpeech2sConfig
 from speechkd.models.tts.interface import Spoken
 from speechkd.models.tts.waveform import Excitation, WaveformDecoder, take_slices

@@ -15,7 +15,8 @@ from speechkd.features.statistics import Statistics
 from speechkd.models.common.config import FftConfig, PredictorConfig
 from speechkd.models.common.fft import ConvFeedForward, SelfAttention, VariancePredictor
 from speechkd.models.common.masks import length_mask
-from speechkd.models.tts.fastspeech2 import Prediction, Variances
+from speechkd.models.tts.adaptor import Variances
+from speechkd.models.tts.fastspeech2 import Prediction
 from speechkd.models.tts.regulator import expand
 from speechkd.models.tts.variance import EnergyPrediction, PitchPrediction
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from speechkd.errors import ArtifactError
+from speechkd.models.tts.adaptor import Variances
 from speechkd.models.tts.config import FastSpeech2Config, NetworkConfig, VarianceStatistics
-from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction, Variances
+from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction
 from speechkd.models.tts.load import load_model, save_model
 from tests.models.tts.says import Says
 
