@@ -113,8 +113,8 @@ def test_the_loss_is_theirs() -> None:
         EnergyPrediction(energy, nothing),
     )  # fmt: skip
     batch = Batch(
-        ["a", "b"], torch.ones(2, 4, dtype=torch.long), tokens, torch.zeros(2), true_mel, frames, variances, None,
-        torch.zeros(2, 2),
+        ["a", "b"], torch.ones(2, 4, dtype=torch.long), tokens, torch.zeros(2), true_mel, frames, variances,
+        torch.zeros(2, 4, dtype=torch.bool), None, torch.zeros(2, 2),
     )  # fmt: skip
     own = sum(fastspeech2_losses(prediction, batch, statistics).values())
     loss = theirs.FastSpeech2ConformerLoss(their_config())
