@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +87,14 @@ class TtsDataset:
         self.tokens = ItemStore(tokens)
         self.symbols = SymbolTable.from_json(json.loads((tokens / "symbols.json").read_text(encoding="utf-8")))
         self.statistics = Statistics.read(features / "stats.json")
-        self.silent = silent_symbols(self.symbols)
         self.network = network
         self.speakers = speakers or {}
         self.example = lru_cache(maxsize=4096)(self._example)
+
+    @cached_property
+    def silent(self) -> tuple[int, ...]:
+        """The ids of the symbols that are pauses."""
+        return silent_symbols(self.symbols)
 
     def n_frames(self, ids: Sequence[str]) -> dict[str, int]:
         """Frames per utterance."""

@@ -7,7 +7,7 @@ least noisy level, not the clean signal, which is called `CLEAN` here. Schedules
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,8 +18,6 @@ CLEAN = -1
 
 #: What a network gives: the clean signal (a generator), or the noise (the gradient of the log density).
 Parameterisation = Literal["x0", "noise"]
-#: (x_t, index) -> the clean signal as the denoiser sees it; index: (B,) int64, what it is conditioned on.
-Denoise = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -113,6 +111,10 @@ class Step:
     lower: int
 
 
+#: (x_t, step) -> the clean signal as the denoiser sees it.
+Denoise = Callable[[Tensor, Step], Tensor]
+
+
 def teacher_steps(schedule: Schedule) -> tuple[Step, ...]:
     """T steps from level T - 1 down: the index is the level. (Level T is trained on, too, and never sampled from.)"""
     return tuple(Step(level, level, level - 1) for level in reversed(range(schedule.top)))
@@ -129,29 +131,41 @@ def student_steps(schedule: Schedule, stride: int) -> tuple[Step, ...]:
     return tuple(Step(level, level - stride, level - stride if level > stride else CLEAN) for level in levels)
 
 
+def coarse_steps(steps: tuple[Step, ...], n_steps: int) -> tuple[Step, ...]:
+    """Fewer steps along the same chain, each down several of its steps. ValueError unless they divide its number."""
+    if n_steps < 1 or len(steps) % n_steps:
+        raise ValueError(f"{n_steps} does not divide the {len(steps)} steps of the model")
+    kept = steps[:: len(steps) // n_steps]
+    lower = [*(step.level for step in kept[1:]), CLEAN]
+    return tuple(Step(step.level, step.index, down) for step, down in zip(kept, lower, strict=True))
+
+
 def sample_by_steps(schedule: Schedule, steps: tuple[Step, ...], denoise: Denoise, noise: Tensor) -> Tensor:
     """Deterministic sampling: from `noise` (B, …) at the first step's level to the clean signal, a call per step."""
     x = noise
-    for step, index in _indexed(steps, noise):
-        x = schedule.ddim(x, denoise(x, index), step.level, step.lower)
+    for step in steps:
+        x = schedule.ddim(x, denoise(x, step), step.level, step.lower)
     return x
 
 
-def sample_by_posterior(schedule: Schedule, steps: tuple[Step, ...], denoise: Denoise, noise: Tensor) -> Tensor:
+def sample_by_posterior(
+    schedule: Schedule,
+    steps: tuple[Step, ...],
+    denoise: Denoise,
+    noise: Tensor,
+    draw: Callable[[Tensor], Tensor] = torch.randn_like,
+) -> Tensor:
     """Ancestral sampling by the one-step posterior of each step's *index*, with new noise in every step but the last.
+
+    draw: standard normal noise of the shape of x, asked for once in each of those steps.
 
     For a teacher the index is the level and this is DDPM. For a student it is what ProDiff's released loop does: x
     lands one level under the index, and the next call, which was trained on another level, takes it as it is.
     """
     x = noise
-    for step, index in _indexed(steps, noise):
-        c1, c2, variance = schedule.posterior(step.index)
-        x = c1 * denoise(x, index) + c2 * x
-        if variance > 0.0:
-            x = x + math.sqrt(variance) * torch.randn_like(x)
-    return x
-
-
-def _indexed(steps: tuple[Step, ...], noise: Tensor) -> Iterator[tuple[Step, Tensor]]:
     for step in steps:
-        yield step, torch.full((len(noise),), step.index, device=noise.device)
+        c1, c2, variance = schedule.posterior(step.index)
+        x = c1 * denoise(x, step) + c2 * x
+        if variance > 0.0:
+            x = x + math.sqrt(variance) * draw(x)
+    return x

@@ -21,6 +21,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "fastspeech2": ("config:FastSpeech2Config", "fastspeech2:FastSpeech2"),
     "fastspeech2s": ("fastspeech2s_config:FastSpeech2sConfig", "fastspeech2s:FastSpeech2s"),
     "fastspeech": ("fastspeech_config:FastSpeechConfig", "fastspeech:FastSpeech"),
+    "prodiff": ("prodiff_config:ProDiffConfig", "prodiff:ProDiff"),
     "transformer": ("transformer_config:TransformerConfig", "transformer:TransformerTts"),
 }
 

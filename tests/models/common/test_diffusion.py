@@ -13,6 +13,7 @@ from speechkd.models.common.diffusion import (
     CLEAN,
     Schedule,
     Step,
+    coarse_steps,
     sample_by_posterior,
     sample_by_steps,
     student_steps,
@@ -116,11 +117,12 @@ class Counted:
     """A denoiser that knows the answer, and counts."""
 
     def __init__(self, clean: Tensor) -> None:
-        self.clean, self.indices = clean, []
+        self.clean = clean
+        self.indices: list[int] = []
 
-    def __call__(self, noisy: Tensor, index: Tensor) -> Tensor:
-        assert noisy.shape == self.clean.shape and len(set(index.tolist())) == 1
-        self.indices.append(int(index[0]))
+    def __call__(self, noisy: Tensor, step: Step) -> Tensor:
+        assert noisy.shape == self.clean.shape
+        self.indices.append(step.index)
         return self.clean
 
 
@@ -145,6 +147,15 @@ def test_an_oracles_answer_comes_out_of_every_sampler(top: int, stride: int) -> 
         torch.testing.assert_close(found, clean, atol=1e-6, rtol=0)
 
 
+def test_fewer_steps_along_the_same_chain() -> None:
+    assert coarse_steps(teacher_steps(FOUR), 4) == teacher_steps(FOUR)
+    assert coarse_steps(teacher_steps(FOUR), 2) == (Step(3, 3, 1), Step(1, 1, CLEAN))
+    assert coarse_steps(student_steps(FOUR, 2), 1) == (Step(4, 2, CLEAN),)
+    for wrong in (0, 3, 8):
+        with pytest.raises(ValueError, match=f"{wrong} does not divide the 4 steps"):
+            coarse_steps(teacher_steps(FOUR), wrong)
+
+
 def test_a_stride_must_fit() -> None:
     with pytest.raises(ValueError, match="4 levels are no whole number of strides of 3"):
         student_steps(FOUR, 3)
@@ -157,7 +168,7 @@ def test_ancestral_samples_are_spread_as_the_posterior_says() -> None:
     noise = torch.randn(200_000, 1)
     seen = []
 
-    def denoise(noisy: Tensor, index: Tensor) -> Tensor:
+    def denoise(noisy: Tensor, step: Step) -> Tensor:
         seen.append(noisy)
         return torch.zeros_like(noisy)
 

@@ -1,0 +1,204 @@
+"""ProDiff: its denoiser, its chains, and that padding and batches change nothing."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from speechkd.models.tts.adaptor import Variances
+from speechkd.models.tts.denoiser import Denoiser
+from speechkd.models.tts.load import load_model, save_model
+from speechkd.models.tts.prodiff import ProDiff
+from speechkd.models.tts.prodiff_config import DenoiserConfig, DiffusionConfig, ProDiffConfig, ProDiffNetworkConfig
+from tests.models.tts.test_fastspeech2 import LENGTHS, N_MELS, N_SYMBOLS, STATISTICS, TINY, TOKENS, lively, variances
+
+DURATIONS = torch.tensor([[2, 0, 1, 3, 0, 0, 0, 0], [1, 2, 2, 1, 0, 3, 4, 2], [1, 1, 2, 0, 0, 0, 0, 0]])
+STACK = {"layers": 1, "heads": 2, "conv_channels": 12, "conv_kernel": 3}
+
+
+def model(stride: int = 0, kind: str = "small", **diffusion: Any) -> ProDiff:
+    network = ProDiffNetworkConfig.model_validate(
+        {
+            "hidden": 16,
+            "encoder": STACK,
+            "predictor": {"channels": 12},
+            "denoiser": {"layers": 3, "channels": 8, "dilation_cycle": 2},
+        }
+        | TINY[kind]
+    )
+    torch.manual_seed(1)
+    made = ProDiff(
+        ProDiffConfig(
+            network=network, n_symbols=N_SYMBOLS, n_mels=N_MELS, statistics=STATISTICS, stride=stride,
+            diffusion=DiffusionConfig(**diffusion),
+        )
+    )  # fmt: skip
+    torch.nn.init.normal_(made.denoiser.output.weight, std=0.3)  # as if it were trained
+    return lively(made)  # type: ignore[arg-type, return-value]
+
+
+def test_the_papers_denoiser_has_the_size_of_its_formula() -> None:
+    made = Denoiser(80, 256, DenoiserConfig())
+    c = 256
+    layer = (c * c + c) + (c * 2 * c + 2 * c) + (3 * c * 2 * c + 2 * c) + (c * 2 * c + 2 * c)
+    level = (c * 4 * c + 4 * c) + (4 * c * c + c)
+    assert sum(p.numel() for p in made.parameters()) == 80 * c + c + level + 20 * layer + c * c + c + c * 80 + 80
+    assert set(DenoiserConfig().dilations) == {1}
+    assert DenoiserConfig(layers=5, dilation_cycle=2).dilations == (1, 2, 1, 2, 1)
+
+
+def test_an_untrained_denoiser_says_nothing_and_looks_20_frames_around() -> None:
+    made = Denoiser(5, 4, DenoiserConfig(layers=20, channels=8)).double()
+    x, c = torch.randn(1, 61, 5).double(), torch.randn(1, 61, 4).double()
+    torch.testing.assert_close(made(x, torch.tensor([3]), c)[0], made.output.bias.float().expand(61, 5))
+    torch.nn.init.normal_(made.output.weight)
+    x.requires_grad_()
+    (heard,) = torch.autograd.grad(made(x, torch.tensor([3]), c)[0, 30].sum(), x)
+    assert heard.abs().sum(dim=-1)[0].nonzero().flatten().tolist() == list(range(10, 51))
+
+
+def test_a_layer_by_hand() -> None:
+    """One layer, one frame, written out from section 2 of the paper."""
+    made = Denoiser(3, 2, DenoiserConfig(layers=1, channels=4, kernel=1)).double()
+    torch.nn.init.normal_(made.output.weight)
+    noisy, condition = torch.randn(1, 1, 3).double(), torch.randn(1, 1, 2).double()
+    layer: Any = made.layers[0]
+
+    def conv(each: Any, x: Tensor) -> Tensor:
+        return each.weight[:, :, 0] @ x + each.bias
+
+    x = torch.relu(conv(made.input, noisy[0, 0]))
+    angles = torch.tensor([2.0 * 1.0, 2.0 * 1e-4])
+    e = made.level.layers.double()(torch.cat([angles.sin(), angles.cos()]).double())
+    y = conv(layer.gates, x + layer.level(e)) + conv(layer.condition, condition[0, 0])
+    z = torch.sigmoid(y[:4]) * torch.tanh(y[4:])
+    skip = conv(layer.project, z)[4:]
+    expected = conv(made.output, torch.relu(conv(made.skip, skip / math.sqrt(1))))
+    got = made(noisy, torch.tensor([2]), condition)[0, 0]
+    torch.testing.assert_close(got, expected.float(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("stride", [0, 2])
+@pytest.mark.parametrize("kind", TINY)
+def test_speaking_in_a_batch_is_speaking_alone(stride: int, kind: str) -> None:
+    speaker = model(stride, kind)
+    together = speaker.infer(TOKENS, LENGTHS)
+    assert together.mel.shape[1:] == (int(together.mel_lengths.max()), N_MELS)
+    for row, n in enumerate(LENGTHS.tolist()):
+        alone = speaker.infer(TOKENS[row : row + 1, :n], LENGTHS[row : row + 1])
+        length = int(alone.mel_lengths[0])
+        torch.testing.assert_close(together.mel[row, :length], alone.mel[0], atol=1e-4, rtol=1e-4)
+        assert not together.mel[row, length:].any() and float(alone.mel.std()) > 0.1
+
+
+class Counting:
+    """Counts calls of a denoiser and keeps what it was told."""
+
+    def __init__(self, denoiser: Any) -> None:
+        self.seen: list[tuple[int, Tensor]] = []
+        denoiser.register_forward_pre_hook(self._note)
+
+    def _note(self, _: Any, args: tuple[Tensor, ...]) -> None:
+        self.seen.append((int(args[1][0]), args[0].clone()))
+
+
+def test_d1_the_student_asks_twice_and_the_teacher_four_times() -> None:
+    for stride, n_steps, expected in (
+        (0, None, [3, 2, 1, 0]), (2, None, [2, 0]), (2, 1, [2]), (0, 2, [3, 1]), (0, 4, [3, 2, 1, 0]),
+    ):  # fmt: skip
+        speaker = model(stride)
+        counting = Counting(speaker.denoiser)
+        speaker.infer(TOKENS, LENGTHS, n_steps=n_steps)
+        assert [index for index, _ in counting.seen] == expected
+    with pytest.raises(ValueError, match="3 does not divide the 2 steps"):
+        model(2).infer(TOKENS, LENGTHS, n_steps=3)
+    assert (model().config.calls, model(2).config.calls) == (4, 2)
+
+
+def test_d2_d3_the_student_gets_what_it_was_trained_on() -> None:
+    """Training: conditioned on t - 2 at level t. Speaking, matched: the second call is at level 2; released: at 1."""
+    speaker = model(2)
+    counting = Counting(speaker.denoiser)
+    mel, noise = torch.randn(3, 15, N_MELS), torch.randn(3, 15, N_MELS)
+    levels = torch.tensor([4, 2, 4])
+    with torch.inference_mode():
+        speaker(TOKENS, LENGTHS, variances("small", DURATIONS), mel, levels, noise)
+    index, noisy = counting.seen.pop()
+    assert index == 2
+    torch.testing.assert_close(noisy, speaker.schedule.diffuse(mel / math.log(10.0), noise, levels))
+    start = torch.randn(3, int(speaker.infer(TOKENS, LENGTHS).mel_lengths.max()), N_MELS)
+    for sampler, second in (("matched", speaker.schedule.ddim), ("released", None)):
+        speaker.config = speaker.config.model_copy(update={"sampler": sampler})
+        counting.seen.clear()
+        speaker.infer(TOKENS, LENGTHS, noise=start)
+        (_, first), (index, middle) = counting.seen
+        assert index == 0 and first.equal(start)
+        adapted = speaker.adapt_freely(TOKENS, LENGTHS)
+        with torch.inference_mode():
+            clean = speaker.denoiser(start, torch.full((3,), 2), adapted.states, adapted.mask)
+        if second is not None:
+            torch.testing.assert_close(middle, second(start, clean, 4, 2))
+        else:  # one level under the index: posterior of 2 with new noise
+            c1, c2, variance = speaker.schedule.posterior(2)
+            rest = (middle - c1 * clean - c2 * start) / math.sqrt(variance)
+            assert float(rest[1].std()) == pytest.approx(1.0, abs=0.15)
+
+
+def test_noise_that_is_predicted_is_turned_into_the_mel() -> None:
+    speaker = model(predicts="noise")
+    mel, noise = torch.randn(3, 15, N_MELS), torch.randn(3, 15, N_MELS)
+    with torch.inference_mode():
+        out = speaker(TOKENS, LENGTHS, variances("small", DURATIONS), mel, torch.tensor([0, 1, 2]), noise)
+    alpha, sigma = (torch.tensor([each(level) for level in range(3)]).view(3, 1, 1)
+                    for each in (speaker.schedule.alpha, speaker.schedule.sigma))  # fmt: skip
+    noisy = alpha * mel / math.log(10.0) + sigma * noise
+    torch.testing.assert_close(out.clean, (noisy - sigma * out.made) / alpha, atol=1e-3, rtol=1e-3)
+    assert speaker.infer(TOKENS, LENGTHS).mel.isfinite().all()
+
+
+def test_other_noise_is_another_mel_and_the_same_noise_the_same() -> None:
+    speaker = model(2)
+    first, again = speaker.infer(TOKENS, LENGTHS).mel, speaker.infer(TOKENS, LENGTHS).mel
+    other = speaker.infer(TOKENS, LENGTHS, noise=torch.randn(*first.shape)).mel
+    assert first.equal(again) and not first.equal(other)
+
+
+def test_d17_the_mel_teaches_the_encoder() -> None:
+    speaker = model().train()
+    out = speaker(
+        TOKENS, LENGTHS, variances("small", DURATIONS), torch.randn(3, 15, N_MELS), torch.tensor([4, 3, 1]),
+        torch.randn(3, 15, N_MELS),
+    )  # fmt: skip
+    out.made.square().sum().backward()
+    reached = {name.split(".")[0] for name, p in speaker.named_parameters() if p.grad is not None and p.grad.any()}
+    assert {"embedding", "encoder", "denoiser"} <= reached and "duration_predictor" not in reached
+
+
+def test_saved_and_loaded_it_speaks_the_same(tmp_path: Path) -> None:
+    speaker = model(2)
+    save_model(tmp_path, speaker)
+    loaded: Any = load_model(tmp_path)
+    assert loaded.kind == "prodiff" and loaded.config == speaker.config
+    assert loaded.infer(TOKENS, LENGTHS).mel.equal(speaker.infer(TOKENS, LENGTHS).mel)
+
+
+def test_wrong_sizes_are_named() -> None:
+    assert [key for key, _ in DenoiserConfig.model_construct(kernel=2, channels=3).problems()] == ["kernel", "channels"]
+    config = model(2).config.model_dump() | {"stride": 3}
+    assert [key for key, _ in ProDiffConfig.model_validate(config).problems()] == ["stride"]
+
+
+def test_variances_are_those_of_fastspeech2() -> None:
+    given: Variances = variances("small", DURATIONS)
+    speaker = model()
+    adapted = speaker.adapt(TOKENS, LENGTHS, given)
+    assert adapted.lengths.tolist() == DURATIONS.sum(dim=1).tolist() and speaker.controls == {
+        "speed",
+        "pitch",
+        "energy",
+    }
