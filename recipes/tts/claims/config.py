@@ -68,7 +68,8 @@ class SpeedSection(Config):
     warm_up: int = Field(3, ge=1, description="calls of each system at the shortest length that do not count")
     rounds: int = Field(7, ge=1, description="counted calls of each system at each length, after one that is not")
     slow_rounds: int = Field(2, ge=1, description="the same for the teacher without cache, which computes all anew")
-    threads: int = Field(1, ge=1, description="threads of torch while timing")
+    threads: int = Field(0, ge=0, description="threads of torch while timing; 0: one per core of this machine")
+    published: bool = Field(True, description="also time untrained networks of the published sizes")
     device: Literal["cpu", "cuda"] = "cpu"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 SYSTEMS = (
     "teacher",
     "fastspeech",
@@ -20,3 +22,13 @@ SYSTEMS = (
 COMPARED = ("teacher", "fastspeech", "fastspeech2", "fastspeech2s")
 #: Those that are spoken with, slower and faster, and with breaks.
 STUDENTS = COMPARED[1:]
+#: Ways of speaking that are timed besides these: the teacher again, and networks of the sizes that were published.
+CACHED, UNCACHED = "teacher", "teacher_uncached"
+PUBLISHED = {"teacher_published": "teacher", "fastspeech_published": "fastspeech"}
+#: The mean length of what FastSpeech's speed was published for.
+PAPER_FRAMES = 560
+
+
+def paper_length(frames: Sequence[int]) -> int:
+    """The length nearest to `PAPER_FRAMES`."""
+    return min(frames, key=lambda each: abs(each - PAPER_FRAMES))

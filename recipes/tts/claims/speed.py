@@ -1,7 +1,8 @@
 """How long each system takes for the same number of frames: all in one process, on the same threads, by turns.
 
 The lengths are forced: the teacher goes on until it has made so many frames, the students are given durations that add
-up to them. What is timed ends with the mel, and again with the samples, of the same vocoder for all.
+up to them. What is timed ends with the mel, and again with the samples, of the same vocoder for all. Networks of the
+published sizes are timed without being trained: how long they take does not depend on their weights.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
 
-from recipes.tts.claims.names import STUDENTS
+from recipes.tts.claims.names import CACHED, PUBLISHED, STUDENTS, UNCACHED, paper_length
 from recipes.tts.claims.speaking import Voicing, as_batch, never_stopping
 from recipes.tts.claims.systems import System, finished, write_json
 from speechkd.errors import StageError
 from speechkd.models.tts.interface import Spoken
+from speechkd.models.tts.load import build_model
 from speechkd.runner import Context
 from speechkd.training.device import device_name, resolve_device
 
-CACHED, UNCACHED = "teacher", "teacher_uncached"
+PRESETS = Path(__file__).resolve().parents[1]
 Speak = Callable[[torch.Tensor, torch.Tensor, int], Spoken]
 
 
@@ -35,7 +39,8 @@ class Way:
     """A way of speaking: tokens (1, T), their length (1,) and a number of frames to so much speech."""
 
     name: str
-    system: System
+    system: System  # whose texts it speaks
+    model: Any
     speak: Speak
     slow: bool = False
     mel_s: dict[int, list[float]] = field(default_factory=dict)
@@ -43,39 +48,58 @@ class Way:
 
 
 def run(cfg: Any, ctx: Context) -> None:
-    """Write `speed`: speed.json with seconds per way and length."""
+    """Write `speed`: speed.json with seconds per way and length, and with one thread at the length of the paper."""
     options, there = cfg.speed, finished(cfg.systems)
     device, before = torch.device(resolve_device(options.device)), torch.get_num_threads()
-    torch.set_num_threads(options.threads)
+    threads = options.threads or os.cpu_count() or 1
+    ways, voicing = ways_of(there, device, options.published), Voicing.of(cfg)
+    alone = [replace(way, mel_s={}, total_s={}) for way in ways if threads > 1 and way.name != UNCACHED]
     try:
-        ways = ways_of(there, device)
-        measure(ways, options, Voicing.of(cfg), device, ctx)
+        torch.set_num_threads(threads)
+        timed_on = device_name(options.device)
+        measure(ways, sorted(options.frames), options, voicing, device, ctx)
+        torch.set_num_threads(1)
+        measure(alone, [paper_length(options.frames)] if alone else [], options, voicing, device, ctx)
     finally:
         torch.set_num_threads(before)
     facts = {
-        "threads": options.threads,
-        "device": device_name(options.device),
+        "threads": threads,
+        "device": timed_on,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "warm_up": options.warm_up,
         "lengths": sorted(options.frames),
-        "networks": {name: network_facts(there[name].model()) for name in sorted({way.system.name for way in ways})},
+        "networks": {way.name: network_facts(way.model) for way in ways if way.name != UNCACHED},
+        "ways": summaries(ways),
+        "one_thread": summaries(alone),
     }
-    measured = {way.name: {"mel": summary(way.mel_s), "total": summary(way.total_s)} for way in ways}
-    write_json(ctx.output("speed") / "speed.json", facts | {"ways": measured})
+    write_json(ctx.output("speed") / "speed.json", facts)
 
 
-def ways_of(there: Mapping[str, System], device: torch.device) -> list[Way]:
+def ways_of(there: Mapping[str, System], device: torch.device, published: bool) -> list[Way]:
     """The ways that finished runs allow. Models are copies: moving one, or unteaching it to stop, is felt nowhere."""
     ways = []
     if "teacher" in there:
         teacher = copy.deepcopy(there["teacher"].model()).to(device)
         never_stopping(teacher)
         for name, cache in ((CACHED, True), (UNCACHED, False)):
-            ways.append(Way(name, there["teacher"], _teacher(teacher, cache), slow=not cache))
+            ways.append(Way(name, there["teacher"], teacher, _teacher(teacher, cache), slow=not cache))
     for name in STUDENTS:
         if name in there:
-            ways.append(Way(name, there[name], _student(copy.deepcopy(there[name].model()).to(device))))
-    return ways
+            student = copy.deepcopy(there[name].model()).to(device)
+            ways.append(Way(name, there[name], student, _student(student)))
+    return ways + ([_published(name, there[of], device) for name, of in PUBLISHED.items() if of in there] * published)
+
+
+def _published(name: str, system: System, device: torch.device) -> Way:
+    """A network of the published size with the symbols and speakers of a finished run, not trained."""
+    config = system.model().config
+    preset = yaml.safe_load((PRESETS / system.model().kind / "conf" / "paper.yaml").read_text(encoding="utf-8"))
+    sized = config.model_dump(mode="json") | {"network": preset["model"]}
+    model = build_model(system.model().kind, sized).eval().to(device)
+    if system.name != "teacher":
+        return Way(name, system, model, _student(model))
+    never_stopping(model)
+    return Way(name, system, model, _teacher(model, cache=True), slow=True)
 
 
 def _teacher(model: Any, cache: bool) -> Speak:
@@ -100,9 +124,12 @@ def even_durations(n_tokens: int, n_frames: int) -> np.ndarray:
     return np.diff(np.arange(n_tokens + 1, dtype=np.int64) * n_frames // n_tokens)
 
 
-def measure(ways: Sequence[Way], options: Any, voicing: Voicing, device: torch.device, ctx: Context) -> None:
+def measure(
+    ways: Sequence[Way], lengths: Sequence[int], options: Any, voicing: Voicing, device: torch.device, ctx: Context
+) -> None:
     """Fill in the seconds of every way: a round lets each speak once; the first round at a length does not count."""
-    lengths = sorted(options.frames)
+    if not ways or not lengths:
+        return
     texts = {(way.name, n): text_for(way.system, round(n * options.tokens_per_frame)) for way in ways for n in lengths}
     with ctx.progress(len(lengths) * (1 + options.rounds) + options.warm_up, "timing") as bar:
         for _ in range(options.warm_up):
@@ -150,6 +177,11 @@ def _now(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
+
+
+def summaries(ways: Sequence[Way]) -> dict[str, Any]:
+    """`summary` of the seconds to the mel and in total, by way."""
+    return {way.name: {"mel": summary(way.mel_s), "total": summary(way.total_s)} for way in ways}
 
 
 def summary(seconds: Mapping[int, Sequence[float]]) -> dict[str, Any]:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+from recipes.tts.claims.names import CACHED, PUBLISHED, UNCACHED, paper_length
 from recipes.tts.claims.rows.claim import Evidence, Measured, Missing, need, require
 
-PAPER_FRAMES = 560
-CACHED, UNCACHED = "teacher", "teacher_uncached"
+SYSTEM = {UNCACHED: CACHED, **PUBLISHED}
 
 
-def seconds(evidence: Evidence, way: str, part: str, frames: int, kind: str = "mean_s") -> float:
-    """Seconds of a way of speaking at a length. part: mel or total; kind: mean_s or median_s."""
-    require(evidence, CACHED if way == UNCACHED else way)
-    return float(need(evidence, "speed", "ways", way, part, "by_frames", str(frames), kind))
+def seconds(evidence: Evidence, way: str, part: str, frames: int, kind: str = "mean_s", ways: str = "ways") -> float:
+    """Seconds of a way of speaking at a length. part: mel or total; kind: mean_s or median_s; ways or one_thread."""
+    require(evidence, SYSTEM.get(way, way))
+    return float(need(evidence, "speed", ways, way, part, "by_frames", str(frames), kind))
 
 
 def slope(evidence: Evidence, way: str, part: str = "mel") -> float:
     """Slope of log seconds over log frames."""
-    require(evidence, CACHED if way == UNCACHED else way)
+    require(evidence, SYSTEM.get(way, way))
     return float(need(evidence, "speed", "ways", way, part, "slope"))
 
 
 def lengths(evidence: Evidence) -> list[int]:
     """The lengths that were timed."""
     return sorted(need(evidence, "speed", "lengths"))
-
-
-def paper_length(evidence: Evidence) -> int:
-    """The length nearest to the paper's mean."""
-    return min(lengths(evidence), key=lambda frames: abs(frames - PAPER_FRAMES))
 
 
 def ratio(evidence: Evidence, slow: str, fast: str, part: str, frames: int, kind: str = "mean_s") -> float:
@@ -37,14 +32,35 @@ def ratio(evidence: Evidence, slow: str, fast: str, part: str, frames: int, kind
 
 def speed_up(evidence: Evidence, fast: str, part: str) -> Measured:
     """Against the teacher with its cache, which decides, and without, at the paper's length."""
-    frames = paper_length(evidence)
+    frames = paper_length(lengths(evidence))
     parts = []
     for name, slow in (("with its cache", CACHED), ("without", UNCACHED)):
         mean, median = (ratio(evidence, slow, fast, part, frames, kind) for kind in ("mean_s", "median_s"))
         parts.append(f"{mean:.1f}x by means, {median:.1f}x by medians against the teacher {name}")
     slow_s, fast_s = (seconds(evidence, way, part, frames, "median_s") for way in (CACHED, fast))
-    ours = f"{'; '.join(parts)} ({slow_s:.3f} s and {fast_s:.4f} s at {frames} frames)"
+    alone = one_thread(evidence, CACHED, fast, part)
+    ours = f"{'; '.join(parts)} ({slow_s:.3f} s and {fast_s:.4f} s at {frames} frames){alone}"
     return Measured(ours, ratio(evidence, CACHED, fast, part, frames) > 1)
+
+
+def published_speed_up(evidence: Evidence) -> Measured:
+    """Both with the published sizes, the teacher with its cache."""
+    slow, fast = PUBLISHED
+    frames = paper_length(lengths(evidence))
+    slow_s, fast_s = (seconds(evidence, way, "mel", frames, "median_s") for way in (slow, fast))
+    sizes = [need(evidence, "speed", "networks", way, "parameters") / 1e6 for way in (slow, fast)]
+    ours = f"{slow_s / fast_s:.1f}x ({slow_s:.3f} s and {fast_s:.4f} s at {frames} frames; "
+    ours += f"{sizes[0]:.1f} M and {sizes[1]:.1f} M parameters){one_thread(evidence, slow, fast, 'mel')}"
+    return Measured(ours, slow_s > fast_s)
+
+
+def one_thread(evidence: Evidence, slow: str, fast: str, part: str) -> str:
+    """The same ratio with one thread, in words; empty where all was timed with one."""
+    if not need(evidence, "speed", "one_thread"):
+        return ""
+    frames = paper_length(lengths(evidence))
+    slow_s, fast_s = (seconds(evidence, way, part, frames, "median_s", "one_thread") for way in (slow, fast))
+    return f"; {slow_s / fast_s:.1f}x on one thread"
 
 
 def flat(evidence: Evidence) -> Measured:
@@ -62,7 +78,7 @@ def flat(evidence: Evidence) -> Measured:
 
 def same_speed(evidence: Evidence) -> Measured:
     """FastSpeech 2 with its variances is about as fast as FastSpeech, vocoder included."""
-    frames = paper_length(evidence)
+    frames = paper_length(lengths(evidence))
     share = ratio(evidence, "fastspeech2", "fastspeech", "total", frames, "median_s")
     mel = ratio(evidence, "fastspeech2", "fastspeech", "mel", frames, "median_s")
     ours = f"{share:.2f} times FastSpeech's time to the samples, {mel:.2f} times to the mel, at {frames} frames"
@@ -71,6 +87,6 @@ def same_speed(evidence: Evidence) -> Measured:
 
 def waveform_order(evidence: Evidence) -> Measured:
     """FastSpeech 2s needs no vocoder and is faster to the samples."""
-    frames = paper_length(evidence)
+    frames = paper_length(lengths(evidence))
     gain = ratio(evidence, "fastspeech2", "fastspeech2s", "total", frames, "median_s")
     return Measured(f"{gain:.2f}x FastSpeech 2 with the vocoder of this table, at {frames} frames", gain > 1)

@@ -27,7 +27,12 @@ def evidence() -> dict[str, Any]:
         "fastspeech": {"mel": seconds(0.025, growth=0.1), "total": seconds(0.180, growth=0.1)},
         "fastspeech2": {"mel": seconds(0.026, growth=0.1), "total": seconds(0.185, growth=0.1)},
         "fastspeech2s": {"mel": {"by_frames": {}, "slope": None}, "total": seconds(0.170, growth=0.1)},
+        "teacher_published": {"mel": seconds(3.0), "total": seconds(3.1)},
+        "fastspeech_published": {"mel": seconds(0.1, growth=0.1), "total": seconds(0.2, growth=0.1)},
     }
+    one_thread = {name: {"mel": seconds(1.0), "total": seconds(1.0)} for name in ways}
+    one_thread["teacher"] = {"mel": seconds(5.0), "total": seconds(6.0)}
+    networks = {name: {"parameters": 30.7e6} for name in ways}
     listener = {
         "copy": {"words": 100, "skips": 1, "repeats": 0, "sentences_wrong": 1},
         "cut": {"planted": 10, "heard": 9},
@@ -73,7 +78,7 @@ def evidence() -> dict[str, Any]:
         "systems": {
             name: {"artifacts": {}, "scores": {"predicted": {"mcd_dtw_db": scores.get(name, 30.0)}}} for name in SYSTEMS
         },
-        "speed": {"ways": ways, "lengths": [100, 560]},
+        "speed": {"ways": ways, "one_thread": one_thread, "networks": networks, "lengths": [100, 560]},
         "robustness": {
             "listener": listener,
             "systems": {
@@ -105,12 +110,23 @@ def test_what_the_papers_measured_is_in_the_papers_direction() -> None:
 def test_figures_of_the_papers_come_out() -> None:
     ours = {claim.id: row_of(claim, evidence()).ours for claim in CLAIMS}
     assert "269.4x by means" in ours["mel_speed"]
+    assert ours["mel_speed"].endswith("; 5.0x on one thread")
     assert "38.3x by means" in ours["end_to_end_speed"]
+    expected = "30.0x (3.000 s and 0.1000 s at 560 frames; 30.7 M and 30.7 M parameters); 1.0x on one thread"
+    assert ours["mel_speed_published"] == expected
     assert ours["training_time"].startswith("3.12x")
     assert "7 repeats, 15 skips, 17 sentences (34%)" in ours["robust_heard"]
     assert "2.0 false alarms" in ours["robust_heard"]  # one in a hundred words, in two hundred
     assert "attention 19.7 ms; aligner in the same frames 12.5 ms" in ours["duration_error"]
     assert "FastSpeech 2 0.040, FastSpeech 0.050" in ours["gap"]
+
+
+def test_published_sizes_that_were_not_timed_and_one_thread_throughout() -> None:
+    known = evidence()
+    known["speed"]["one_thread"] = {}
+    assert row_of(CLAIM["mel_speed"], known).ours.endswith("at 560 frames)")
+    del known["speed"]["ways"]["teacher_published"]
+    assert row_of(CLAIM["mel_speed_published"], known).ours.startswith("not measured: speed.ways.teacher_published")
 
 
 def test_timed_steps_are_told_and_must_have_taken_time() -> None:

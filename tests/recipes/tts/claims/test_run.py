@@ -22,7 +22,7 @@ from tests.recipes.tts.claims.runs import ROOT, all_runs
 SHIPPED = sorted(ROOT.glob("egs/*/tts1/conf/claims.yaml"))
 QUICK = """
 vocoder: {n_iter: 2}
-speed: {frames: [20, 40], rounds: 2, slow_rounds: 1, warm_up: 1}
+speed: {frames: [20, 40], threads: 2, rounds: 2, slow_rounds: 1, warm_up: 1}
 training: {steps: 4, warm_up: 1, rounds: 1}
 robustness: {sentences: 1, controls: 2}
 control: {utterances: 1}
@@ -87,14 +87,23 @@ def test_the_report_has_its_pictures(folder: Path) -> None:
 
 def test_lengths_are_forced_and_everybody_is_timed(folder: Path) -> None:
     speed = evidence(folder, "speed")
-    assert set(speed["ways"]) == {"teacher", "teacher_uncached", "fastspeech", "fastspeech2", "fastspeech2s"}
+    trained, slow = {"teacher", "fastspeech", "fastspeech2", "fastspeech2s"}, {"teacher_uncached", "teacher_published"}
+    assert set(speed["ways"]) == trained | slow | {"fastspeech_published"}
     for name, parts in speed["ways"].items():
-        counted = 1 if name == "teacher_uncached" else 2
+        counted = 1 if name in slow else 2
         assert {len(row["seconds"]) for row in parts["total"]["by_frames"].values()} == {counted}
         assert list(parts["total"]["by_frames"]) == ["20", "40"]
         assert bool(parts["mel"]["by_frames"]) == (name != "fastspeech2s")
     assert speed["networks"]["teacher"]["reduction"] == 1
+    assert (
+        speed["networks"]["teacher_published"]["layers"]
+        == speed["networks"]["fastspeech_published"]["layers"]
+        == [6, 6]
+    )
     assert speed["warm_up"] == 1
+    assert speed["threads"] == 2 and f"{speed['threads']} threads" in speed["device"]
+    assert set(speed["one_thread"]) == set(speed["ways"]) - {"teacher_uncached"}
+    assert all(list(parts["total"]["by_frames"]) == ["40"] for parts in speed["one_thread"].values())
 
 
 def test_breaks_are_exact(folder: Path) -> None:
