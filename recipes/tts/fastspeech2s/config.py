@@ -13,7 +13,7 @@ from speechkd.audio.presets import MEL_PRESETS
 from speechkd.config import Config, ConfigPath
 from speechkd.losses.spectral_config import PUBLISHED, Resolution
 from speechkd.models.tts.config import NetworkConfig
-from speechkd.models.tts.fastspeech2s_config import WaveformConfig, excitation_problems
+from speechkd.models.tts.fastspeech2s_config import WaveformConfig, excitation_problems, step_problems
 from speechkd.models.vocoder.discriminator_config import DiscriminatorConfig
 from speechkd.training.options import AdversarialTrainOptions
 
@@ -93,7 +93,9 @@ class FastSpeech2sRecipe(TtsConfig):
         """Slices that the STFT loss cannot see, a voice that training cannot start from."""
         yield from TtsConfig.problems(self)  # not super(): what is looked at may be a stand-in with a part of the keys
         yield from init_problems(self.init, "fastspeech2s", self.audio.mel)
-        n_samples = self.slices.frames * MEL_PRESETS[self.audio.mel].hop_samples
+        hop_samples = MEL_PRESETS[self.audio.mel].hop_samples
+        yield from step_problems("model.waveform.samples_per_step", self.model.waveform, hop_samples)
+        n_samples = self.slices.frames * hop_samples
         longest = max(resolution.fft for resolution in self.spectral.resolutions)
         if n_samples <= longest:
             why = (

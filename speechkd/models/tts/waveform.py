@@ -2,7 +2,8 @@
 
 Non-causal WaveNet blocks (van den Oord et al. 2016, equation 2) at the rate of the samples, as in Parallel WaveGAN
 (Yamamoto et al., ICASSP 2020). On their own they have to invent every period out of states of frames; given an
-`Excitation` they only have to shape it, as in neural source-filter models (Wang et al., ICASSP 2019).
+`Excitation` they only have to shape it, as in neural source-filter models (Wang et al., ICASSP 2019). They may run at
+a fraction of the rate, each state making several neighbouring samples (sub-pixel: Shi et al., CVPR 2016).
 """
 
 from __future__ import annotations
@@ -84,19 +85,25 @@ def _pulses(turns: Tensor, n_cosines: Tensor) -> Tensor:
 
 
 class WaveformDecoder(nn.Module):
-    """One transposed convolution up to the sample rate, gated blocks, the sum of their skips, two 1x1 convolutions."""
+    """One transposed convolution up to the rate of steps, gated blocks, the sum of their skips, two 1x1 convolutions.
+
+    A step is a sample, or `samples_per_step` of them.
+    """
 
     def __init__(self, hidden: int, hop_samples: int, config: WaveformConfig) -> None:
         super().__init__()
-        self.hop_samples = hop_samples
-        channels = config.channels
-        # Two frames wide: every sample is made of the two frames around it.
+        channels, self.samples_per_step = config.channels, config.samples_per_step
+        self.hop_steps = hop_samples // config.samples_per_step
+        # Two frames wide: every step is made of the two frames around it.
         self.upsample = nn.ConvTranspose1d(
-            hidden, channels, 2 * hop_samples, stride=hop_samples, padding=hop_samples // 2
+            hidden, channels, 2 * self.hop_steps, stride=self.hop_steps, padding=self.hop_steps // 2
         )
-        self.excite = nn.Conv1d(Excitation.channels, channels, 1) if config.excitation == "harmonic" else None
+        heard = Excitation.channels * config.samples_per_step
+        self.excite = nn.Conv1d(heard, channels, 1) if config.excitation == "harmonic" else None
         self.blocks = nn.ModuleList(GatedBlock(channels, config.kernel, dilation) for dilation in config.dilations)
-        self.output = nn.Sequential(nn.ReLU(), nn.Conv1d(channels, channels, 1), nn.ReLU(), nn.Conv1d(channels, 1, 1))
+        self.output = nn.Sequential(
+            nn.ReLU(), nn.Conv1d(channels, channels, 1), nn.ReLU(), nn.Conv1d(channels, config.samples_per_step, 1)
+        )
 
     def forward(self, states: Tensor, mask: Tensor | None = None, excitation: Tensor | None = None) -> Tensor:
         """states: (B, F, C), mask: (B, F), True at real frames, all unless given -> samples (B, F * hop).
@@ -104,19 +111,24 @@ class WaveformDecoder(nn.Module):
         excitation: (B, 3, F * hop), of a decoder that is made for one.
         With a mask a padded row gives the samples that it gives alone, and zeros after them.
         """
-        invalid = None if mask is None else ~mask.repeat_interleave(self.hop_samples, dim=1).unsqueeze(1)
+        invalid = None if mask is None else ~mask.repeat_interleave(self.hop_steps, dim=1).unsqueeze(1)
         if mask is not None:
             states = states.masked_fill(~mask.unsqueeze(-1), 0.0)
         x = self.upsample(states.transpose(1, 2))
         if self.excite is not None:
-            x = x + self.excite(excitation)
+            x = x + self.excite(folded(excitation, self.samples_per_step))
         x = _without(x, invalid)
         total = torch.zeros_like(x)
         for block in self.blocks:
             x, skip = block(x)
             x, total = _without(x, invalid), total + skip
         samples = self.output(total * math.sqrt(1.0 / len(self.blocks)))
-        return _without(samples, invalid).squeeze(1).float()
+        return _without(samples, invalid).transpose(1, 2).flatten(1).float()
+
+
+def folded(x: Tensor, n: int) -> Tensor:
+    """n neighbouring samples side by side: (B, C, N) -> (B, C * n, N / n)."""
+    return x.unflatten(2, (-1, n)).transpose(2, 3).flatten(1, 2)
 
 
 def _without(x: Tensor, invalid: Tensor | None) -> Tensor:

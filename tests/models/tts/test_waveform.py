@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from speechkd.models.tts.fastspeech2s_config import WaveformConfig
-from speechkd.models.tts.waveform import Excitation, GatedBlock, WaveformDecoder, take_slices
+from speechkd.models.tts.waveform import Excitation, GatedBlock, WaveformDecoder, folded, take_slices
 
 HIDDEN, HOP = 6, 8
 
@@ -50,7 +50,7 @@ def test_the_papers_dilations() -> None:
     config = WaveformConfig()
     assert (config.channels, config.blocks, config.kernel) == (64, 30, 3)
     assert config.dilations == tuple(2**i for i in range(10)) * 3
-    assert config.reach_samples == 3 * 1023
+    assert config.reach_steps == 3 * 1023
     assert [key for key, _ in WaveformConfig.model_construct(blocks=5, cycle=3).problems()] == ["cycle"]
     assert [key for key, _ in WaveformConfig.model_construct(kernel=4).problems()] == ["kernel"]
 
@@ -60,7 +60,7 @@ def test_the_receptive_field_is_the_one_that_is_told(sizes: dict[str, int]) -> N
     """By brute force: which samples move when one state at the rate of samples moves."""
     model = decoder(**sizes).double()
     config = WaveformConfig.model_validate({"channels": 4, "blocks": 6, "cycle": 3} | sizes)
-    n = 2 * config.reach_samples + 41
+    n = 2 * config.reach_steps + 41
     x = torch.randn(1, 4, n, dtype=torch.float64)
 
     def blocks(x: torch.Tensor) -> torch.Tensor:
@@ -73,14 +73,14 @@ def test_the_receptive_field_is_the_one_that_is_told(sizes: dict[str, int]) -> N
     moved = x.clone()
     moved[0, :, n // 2] += 1.0
     changed = (blocks(moved) - blocks(x)).abs().sum(dim=(0, 1)).nonzero().flatten()
-    assert int(changed.min()) == n // 2 - config.reach_samples
-    assert int(changed.max()) == n // 2 + config.reach_samples
+    assert int(changed.min()) == n // 2 - config.reach_steps
+    assert int(changed.max()) == n // 2 + config.reach_steps
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 13])
-@pytest.mark.parametrize("hop", [2, 8, 256])
-def test_every_frame_becomes_a_hop_of_samples(n_frames: int, hop: int) -> None:
-    model = WaveformDecoder(HIDDEN, hop, WaveformConfig(channels=2, blocks=2, cycle=2))
+@pytest.mark.parametrize(("hop", "step"), [(2, 1), (8, 4), (256, 1), (256, 8)])
+def test_every_frame_becomes_a_hop_of_samples(n_frames: int, hop: int, step: int) -> None:
+    model = WaveformDecoder(HIDDEN, hop, WaveformConfig(channels=2, blocks=2, cycle=2, samples_per_step=step))
     assert model(torch.randn(3, n_frames, HIDDEN)).shape == (3, n_frames * hop)
 
 
@@ -95,8 +95,9 @@ def test_an_upsampled_sample_is_made_of_the_two_frames_around_it() -> None:
     assert (int(changed.min()), int(changed.max())) == (20 - HOP, 20 + HOP - 1)
 
 
-def test_a_padded_row_is_the_row_alone() -> None:
-    model = decoder()
+@pytest.mark.parametrize("step", [1, 4])
+def test_a_padded_row_is_the_row_alone(step: int) -> None:
+    model = decoder(samples_per_step=step)
     lengths = [5, 9, 1]
     states = torch.randn(3, 9, HIDDEN)
     mask = torch.arange(9)[None] < torch.tensor(lengths)[:, None]
@@ -105,6 +106,32 @@ def test_a_padded_row_is_the_row_alone() -> None:
         alone = model(states[row : row + 1, :n])
         torch.testing.assert_close(together[row, : n * HOP], alone[0], atol=1e-5, rtol=0)
         assert not together[row, n * HOP :].any()
+
+
+def test_folded_samples_lie_side_by_side() -> None:
+    x = torch.arange(2 * 12).view(1, 2, 12)
+    assert folded(x, 4)[0].T.tolist() == [[*range(4 * i, 4 * i + 4), *range(12 + 4 * i, 16 + 4 * i)] for i in range(3)]
+    assert folded(x, 1).equal(x)
+
+
+def test_a_step_makes_its_own_samples_in_order_of_what_it_hears() -> None:
+    """Blocks that do nothing: what is heard at a sample comes out at that sample, and nowhere else."""
+    torch.manual_seed(0)
+    config = WaveformConfig(channels=12, blocks=1, cycle=1, samples_per_step=4, excitation="harmonic")
+    model = WaveformDecoder(HIDDEN, HOP, config).eval()
+    with torch.no_grad():
+        for part in (model.upsample, model.excite, model.blocks[0].gates, model.blocks[0].project, *model.output[1::2]):
+            part.weight.zero_()
+            part.bias.zero_()
+        # The first of the three that are heard goes to four channels, through a gate that is open, and out.
+        model.excite.weight[:4, :4, 0] = 0.01 * torch.eye(4)
+        model.blocks[0].gates.weight[:12, :, 1] = torch.eye(12)
+        model.blocks[0].project.weight[12:, :, 0] = 2.0 * torch.eye(12)
+        model.output[1].weight[:, :, 0] = torch.eye(12)
+        model.output[3].weight[:, :4, 0] = torch.eye(4)
+        heard = torch.rand(1, 3, 3 * HOP)
+        made = model(torch.randn(1, 3, HIDDEN), None, heard)
+    torch.testing.assert_close(made, 0.01 * heard[:, 0], atol=1e-5, rtol=0)
 
 
 def test_slices_are_cut_by_frames() -> None:

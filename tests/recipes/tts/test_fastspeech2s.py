@@ -168,6 +168,12 @@ def test_m10_slices_must_be_longer_than_the_longest_window(bench: Bench) -> None
     assert bench.cfg(slices={"frames": 9}).slices.frames == 9
 
 
+def test_a_frame_is_an_even_number_of_steps(bench: Bench) -> None:
+    with pytest.raises(ConfigErrors, match=r"samples_per_step.*256 samples is no even number of steps of 6"):
+        bench.cfg(model={"waveform": {"samples_per_step": 6}})
+    assert bench.cfg(model={"waveform": {"samples_per_step": 8}}).model.waveform.samples_per_step == 8
+
+
 def test_all_mistakes_are_named_at_once(bench: Bench) -> None:
     """Also where one of them is of a type: the rest of the configuration is looked at all the same."""
     with pytest.raises(ConfigErrors) as caught:
