@@ -208,7 +208,7 @@ def test_config_commands(capsys: pytest.CaptureFixture[str], config: str, tmp_pa
 
 def test_shipped_configs_load_and_every_field_of_their_schema_is_known(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
-    paths = sorted(root.glob("egs/*/*/conf/*.yaml"))
+    paths = sorted(root.glob("egs/*/*/conf/**/*.yaml"))
     assert paths
     write_generator(tmp_path)
     for path in paths:

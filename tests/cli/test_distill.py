@@ -118,7 +118,7 @@ def test_every_shipped_recipe_with_a_teacher_can_be_explained(
 ) -> None:
     write_generator(tmp_path)
     explained = set()
-    for path in sorted((ROOT / "egs").rglob("conf/*.yaml")):
+    for path in sorted((ROOT / "egs").rglob("conf/**/*.yaml")):
         overrides = wanted(path, tmp_path)
         recipe, cfg = load(path, overrides)
         if plan_of(recipe.name) is None:

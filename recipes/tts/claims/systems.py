@@ -135,8 +135,14 @@ def _described(system: System) -> dict[str, Any]:
     digests = _recorded(system.folder)
     present = [name for name in ARTIFACTS if system.has(name)]
     made = {name: digests.get(name) or artifact_digest(hash_files(system.artifact(name))) for name in present}
-    row = {"kind": content["model"], "artifacts": made}
+    row = {"kind": content["model"], "artifacts": made, "conf": _conf(system)}
     return row | ({"scores": read_json(system.artifact("scores") / "scores.json")} if system.has("scores") else {})
+
+
+def _conf(system: System) -> str:
+    """What run.sh calls a system's run: its name, unless its row of results says otherwise."""
+    record = RunFolder(system.folder).read_record("results")
+    return str(record.plan.slice.get("results.conf", system.name)) if record else system.name
 
 
 def _recorded(folder: Path) -> dict[str, str]:

@@ -42,9 +42,10 @@ def sections_of(rows: Sequence[Row], evidence: Mapping[str, Any], cfg: Any) -> l
     """A section for each paper, and one with the seconds behind the speeds."""
     script = f"egs/{cfg.corpus.name}/tts1/run.sh"
     papers = list(dict.fromkeys(row.claim.paper for row in rows))
+    confs = {name: row["conf"] for name, row in evidence["systems"].items() if "conf" in row}
     found = []
     for paper in papers:
-        cells = [row.cells(script) for row in rows if row.claim.paper == paper]
+        cells = [row.cells(script, confs) for row in rows if row.claim.paper == paper]
         found.append(Section(paper, HEADER, cells, facts(evidence, cfg) if paper == papers[-1] else ()))
     return [*found, seconds_section(evidence, f"{script} claims")]
 

@@ -115,6 +115,11 @@ class ScoreSection(Config):
     """What is measured on the held-out utterances."""
 
     recogniser: bool = Field(True, description="word errors of the pocketsphinx recogniser, as a rough intelligibility")
+    listen_to: Literal["all", "predicted"] = Field(
+        "all",
+        description="predicted: the recogniser hears fully predicted speech alone, not recordings and copies, which "
+        "are the same for all systems of a corpus; it is the slowest part of a short run",
+    )
 
 
 class PackSection(Config):

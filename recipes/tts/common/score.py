@@ -26,14 +26,21 @@ def run(cfg: Any, ctx: Context) -> None:
     ids = ItemStore(samples).ids
     hop_s = mel_preset(cfg.audio.mel).hop_s
     items = [(id_, tokens.meta(id_)) for id_ in ids]
-    ctx.map(_score, items, "scores", common=(samples, hop_s, cfg.score.recogniser))
+    ctx.map(_score, items, "scores", common=(samples, hop_s, listened_to(cfg.score, samples)))
     out = ctx.output("scores")
     rows = [ItemStore(out).meta(id_) for id_ in ids]
     (out / "scores.json").write_text(json.dumps(summarise(rows), indent=1, sort_keys=True), encoding="utf-8")
 
 
-def _score(id_: str, tokens: Mapping[str, Any], common: tuple[Path, float, bool]) -> Item:
-    samples, hop_s, recognise = common
+def listened_to(options: Any, samples: Path) -> list[str]:
+    """What the recogniser hears, of what was spoken. options: the section `score`."""
+    if not options.recogniser:
+        return []
+    return systems(samples) if options.listen_to == "all" else [PREDICTED]
+
+
+def _score(id_: str, tokens: Mapping[str, Any], common: tuple[Path, float, list[str]]) -> Item:
+    samples, hop_s, listened_to = common
     recording = samples / RECORDING / f"{id_}.wav"
     row: Row = {"text": " ".join(word["text"] for word in tokens["words"])}
     for system in systems(samples)[1:]:
@@ -45,8 +52,8 @@ def _score(id_: str, tokens: Mapping[str, Any], common: tuple[Path, float, bool]
         row[TRUE_DURATIONS]["mel_l1"] = mel_l1(arrays["mel_recording"], arrays["mel_true_durations"])
     row[PREDICTED]["mel_l1"] = _mel_l1_dtw(arrays["mel_recording"], arrays["mel_predicted"])
     row[PREDICTED] |= _duration_errors(tokens, arrays, hop_s)
-    if recognise:
-        row["heard"] = {system: _hear(samples / system / f"{id_}.wav") for system in systems(samples)}
+    if listened_to:
+        row["heard"] = {system: _hear(samples / system / f"{id_}.wav") for system in listened_to}
     return Item(meta=row)
 
 

@@ -21,8 +21,8 @@ class WaveformConfig(Config):
     samples_per_step: int = Field(
         1,
         ge=1,
-        description="the blocks run at the sample rate over this, and each of their states makes so many samples; 1: as "
-        "in the paper",
+        description="the blocks run at the sample rate over this, each of their states makes so many samples; 1: as in "
+        "the paper",
     )
     excitation: Literal["none", "harmonic"] = Field(
         "none",

@@ -24,30 +24,37 @@ from speechkd.config import ConfigErrors, load_config
 from speechkd.runner import ItemStore, RunOptions, list_stages, run_recipe
 
 ROOT = Path(__file__).resolve().parents[3]
-SHIPPED = sorted(ROOT.glob("egs/*/tts1/conf/*.yaml"))
+SHIPPED = sorted(ROOT.glob("egs/*/tts1/conf/**/*.yaml"))
 NAMES = [path.relative_to(ROOT / "egs").as_posix() for path in SHIPPED]
 STAGES = ["prepare", "tokenize", "align", "extract", "train", "infer", "score", "pack", "results"]
 N_UTTERANCES = 10
+
+
+def corpus_and_name(path: Path) -> tuple[str, str]:
+    """Of egs/CORPUS/tts1/conf/NAME.yaml; a name may lie in a folder of names."""
+    corpus, _, _, *name = path.relative_to(ROOT / "egs").with_suffix("").parts
+    return corpus, "/".join(name)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=NAMES)
 def test_every_shipped_configuration_loads(path: Path) -> None:
     recipe, cfg = load(path, [])
     assert cfg.recipe == recipe.name
-    assert cfg.run.dir == ROOT / "exp" / path.parents[2].name / path.stem
+    corpus, name = corpus_and_name(path)
+    assert cfg.run.dir == ROOT / "exp" / corpus / name
     if isinstance(cfg, TtsConfig):
         assert cfg.corpus.licence and cfg.corpus.speaker
-        assert cfg.results.conf == path.stem, "the table would show another command"
+        assert cfg.results.conf == name, "the table would show another command"
         assert cfg.train.schedule.warmup_steps <= cfg.train.max_steps  # type: ignore[attr-defined]
 
 
 def test_configurations_were_found() -> None:
-    assert {"kathleen", "ljspeech", "mini"} <= {path.parents[2].name for path in SHIPPED}
+    assert {"kathleen", "ljspeech", "mini"} <= {corpus_and_name(path)[0] for path in SHIPPED}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=NAMES)
 def test_every_corpus_has_its_run_script(path: Path) -> None:
-    script = path.parents[1] / "run.sh"
+    script = ROOT / "egs" / corpus_and_name(path)[0] / "tts1" / "run.sh"
     lines = script.read_text().splitlines()
     assert lines[0].startswith("#!") and len(lines) <= 10
     assert script.stat().st_mode & 0o111, f"{script} is not executable"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from recipes.tts.common.options import ScoreSection
 from recipes.tts.common.report import _utterance
 from recipes.tts.common.results import METRICS, NAMES
-from recipes.tts.common.score import summarise
+from recipes.tts.common.score import listened_to, summarise
 from recipes.tts.common.table import Section, update_table
 
 
@@ -83,6 +85,29 @@ def test_word_errors_are_pooled() -> None:
     summary = summarise([row(1, 1, "one two"), row(1, 1, "won")])
     assert summary["predicted"]["word_error_rate"] == pytest.approx(2 / 4)
     assert summary["recording"] == {"word_error_rate": pytest.approx(2 / 4)}
+
+
+def test_word_errors_of_what_was_listened_to() -> None:
+    rows = [row(1, 1, "one two"), row(1, 1, "won")]
+    for each in rows:
+        each["heard"] = {"predicted": each["heard"]["predicted"]}
+    summary = summarise(rows)
+    assert summary["predicted"]["word_error_rate"] == pytest.approx(2 / 4)
+    assert "recording" not in summary and "word_error_rate" not in summary["copy"]
+
+
+@pytest.mark.parametrize(
+    ("options", "heard"),
+    [
+        ({}, ["recording", "copy", "predicted"]),
+        ({"listen_to": "predicted"}, ["predicted"]),
+        ({"recogniser": False, "listen_to": "predicted"}, []),
+    ],
+)
+def test_who_is_listened_to(options: dict[str, Any], heard: list[str], tmp_path: Path) -> None:
+    for system in ("recording", "copy", "predicted"):
+        (tmp_path / system).mkdir()
+    assert listened_to(ScoreSection.model_validate(options), tmp_path) == heard
 
 
 def test_every_column_has_its_own_name_and_unit() -> None:

@@ -26,7 +26,7 @@ class Measured:
 class Claim:
     """A claim: its row's id, the paper, what it says, the paper's figure, and the stage that measures it.
 
-    `by`: the arguments of run.sh that measure it, where it is no stage of this recipe.
+    `scored`: the system whose own run measures it, in its stage `score`, where it is no stage of this recipe.
     """
 
     id: str
@@ -35,7 +35,7 @@ class Claim:
     figure: str
     stage: str
     measure: Callable[[Evidence], Measured]
-    by: str = ""
+    scored: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,14 @@ class Row:
     ours: str
     direction: str
 
-    def cells(self, script: str) -> list[str]:
-        """claim | the paper's figure | ours | same direction? | command. script: the path of run.sh."""
-        command = f"`{script} {self.claim.by or f'claims --only {self.claim.stage}'}`"
-        return [self.claim.says, self.claim.figure, self.ours, self.direction, command]
+    def cells(self, script: str, confs: Mapping[str, str]) -> list[str]:
+        """claim | the paper's figure | ours | same direction? | command.
+
+        script: the path of run.sh; confs: what it calls the runs of systems, where that is not the system's name.
+        """
+        scored, stage = self.claim.scored, self.claim.stage
+        words = f"{confs.get(scored, scored)} --only score" if scored else f"claims --only {stage}"
+        return [self.claim.says, self.claim.figure, self.ours, self.direction, f"`{script} {words}`"]
 
 
 def row_of(claim: Claim, evidence: Evidence, cause: str = "") -> Row:

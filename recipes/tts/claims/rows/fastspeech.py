@@ -147,7 +147,7 @@ def convolutions(evidence: Evidence) -> Measured:
 
 FASTSPEECH = (
     Claim("quality", PAPER, "As good as the teacher (here MCD by DTW, held-out sentences)",
-          "MOS 3.84 ± 0.08, teacher 3.88 ± 0.09", "systems", quality, "fastspeech --only score"),
+          "MOS 3.84 ± 0.08, teacher 3.88 ± 0.09", "systems", quality, scored="fastspeech"),
     Claim("mel_speed", PAPER, "Faster to the mel than the teacher", "269.40x (GPU, about 560 frames)", "speed",
           lambda evidence: speed.speed_up(evidence, "fastspeech", "mel")),
     Claim("mel_speed_published", PAPER, "The same with networks of the published sizes, untrained",

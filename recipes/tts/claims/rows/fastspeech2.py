@@ -215,7 +215,7 @@ def gap(evidence: Evidence) -> Measured:
 
 FASTSPEECH2 = (
     Claim("quality2", PAPER, "Better than FastSpeech (here MCD by DTW, held-out sentences)",
-          "MOS 3.83 ± 0.08, FastSpeech 3.68 ± 0.09", "systems", quality, "fastspeech2 --only score"),
+          "MOS 3.83 ± 0.08, FastSpeech 3.68 ± 0.09", "systems", quality, scored="fastspeech2"),
     Claim("speed2", PAPER, "Faster to the samples than the teacher", "47.8x (GPU)", "speed",
           lambda evidence: speed.speed_up(evidence, "fastspeech2", "total")),
     Claim("speed2s", PAPER, "2s: faster to the samples than the teacher with a vocoder", "51.8x (GPU)", "speed",
