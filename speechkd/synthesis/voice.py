@@ -16,6 +16,7 @@ from speechkd.synthesis.speech import Speech, join, timed_tokens
 from speechkd.text import Frontend, SymbolTable, Tokens, split_sentences
 
 # Beyond these a model is far from anything it has heard.
+SEEDS = 2**63  # there are so many; torch refuses others
 RANGES = {"speed": (0.25, 4.0), "pitch": (-12.0, 12.0), "energy": (0.25, 4.0)}
 _NEUTRAL = {"speed": 1.0, "pitch": 0.0, "energy": 1.0}
 
@@ -60,9 +61,10 @@ class Voice:
 
         `speed` 0.25 to 4 (2 is twice as fast), `pitch` -12 to 12 semitones, `energy` 0.25 to 4 (a factor).
         `speaker`: one of `speakers`, the first unless given. Raises UsageError for a text with nothing to speak, for a
-        control outside its range or one that this voice does not have, and for an unknown speaker.
+        control or a seed outside its range, a control that this voice does not have, and for an unknown speaker.
         """
         check_controls(speed=speed, pitch=pitch, energy=energy)
+        check_seed(seed)
         self._check_obeyed(speed=speed, pitch=pitch, energy=energy)
         controls = Controls(self._speaker_number(speaker), speed, pitch, energy)
         sentences = self.sentences(text)
@@ -128,3 +130,9 @@ def check_controls(**controls: float) -> None:
         low, high = RANGES[name]
         if not math.isfinite(value) or not low <= value <= high:
             raise UsageError(f"{name} is {value:g}", todo=f"Choose a value from {low:g} to {high:g}")
+
+
+def check_seed(seed: int) -> None:
+    """UsageError for a seed that is none of `SEEDS`."""
+    if not 0 <= seed < SEEDS:
+        raise UsageError(f"seed is {seed}", todo=f"Choose a whole number from 0 to {SEEDS - 1}")

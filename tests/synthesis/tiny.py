@@ -50,7 +50,8 @@ def fastspeech() -> nn.Module:
 def fastspeech2s(pitch_level: str, excitation: str) -> nn.Module:
     """A FastSpeech 2s whose energy, per frame, sees its pitch."""
     trunk = _trunk({"target": "f0", "level": pitch_level}, {"level": "frame"}, True, ("ann", "ben"))
-    waveform = {"channels": 4, "blocks": 2, "cycle": 2, "excitation": excitation}
+    step = 4 if excitation == "harmonic" else 1
+    waveform = {"channels": 4, "blocks": 2, "cycle": 2, "excitation": excitation, "samples_per_step": step}
     return _random(build_model("fastspeech2s", {"trunk": trunk, "waveform": waveform, "hop_samples": 256}))
 
 
