@@ -116,6 +116,7 @@ class WaveformDecoder(nn.Module):
             states = states.masked_fill(~mask.unsqueeze(-1), 0.0)
         x = self.upsample(states.transpose(1, 2))
         if self.excite is not None:
+            assert excitation is not None, "this decoder shapes an excitation"
             x = x + self.excite(folded(excitation, self.samples_per_step))
         x = _without(x, invalid)
         total = torch.zeros_like(x)
