@@ -48,20 +48,27 @@ def _configured(system: System) -> bool:
     return system.model_artifact == MODEL and (system.folder / "config.yaml").is_file()
 
 
-def _trained(system: System, n_steps: int, threads: int, scratch: Path) -> float:
-    """Seconds of the stage `train` with so many steps, on what the finished run has prepared."""
-    folder = scratch / f"{system.name}-{n_steps}"
-    shutil.rmtree(folder, ignore_errors=True)
+def shortened(n_steps: int, threads: int, folder: Path, base: Path) -> list[str]:
+    """What makes of a finished run's configuration one of so many steps in another folder, as --set takes it."""
     values = {
         "run.dir": folder,
-        "run.base": system.folder,
+        "run.base": base,
         "train.max_steps": n_steps,
+        # Warming up may take longer than all steps here; a step takes as long at any learning rate.
+        "train.schedule.warmup_steps": 1,
         "train.threads": threads,
         "train.log_every_steps": _NEVER,
         "train.valid_every_steps": _NEVER,
         "train.checkpoint_every_steps": _NEVER,
     }
-    config, overrides = system.folder / "config.yaml", [f"{key}={value}" for key, value in values.items()]
+    return [f"{key}={value}" for key, value in values.items()]
+
+
+def _trained(system: System, n_steps: int, threads: int, scratch: Path) -> float:
+    """Seconds of the stage `train` with so many steps, on what the finished run has prepared."""
+    folder = scratch / f"{system.name}-{n_steps}"
+    shutil.rmtree(folder, ignore_errors=True)
+    config, overrides = system.folder / "config.yaml", shortened(n_steps, threads, folder, system.folder)
     name = str(read_value(config, "recipe", []))
     recipe = importlib.import_module("recipes." + name.replace("/", ".")).RECIPE
     cfg = load_config(config, recipe.config, overrides)
