@@ -37,7 +37,7 @@ def heard(evidence: Evidence) -> Measured:
     """Skips and repeats that the listener hears, beside what it hears in copies of recordings."""
     taught, teaching = systems(evidence, "robustness", "fastspeech", "teacher")
     measured = evidence["robustness"]["systems"]
-    names = {"teacher": "teacher", "fastspeech": "FastSpeech", "fastspeech2": "FastSpeech 2", "fastspeech2s": "2s"}
+    names = {"teacher": "teacher", "fastspeech": "FastSpeech", "fastspeech2": "FastSpeech 2"}
     shown = {title: _heard(measured[name]) for name, title in names.items() if name in measured}
     listener = evidence["robustness"].get("listener")
     note = f"; {_alarms(listener, taught['words'])}" if listener else ""
