@@ -219,12 +219,21 @@ def test_shipped_configurations_load(path: Path) -> None:
     assert cfg.recipe == RECIPE.name and cfg.corpus.name == corpus
     assert cfg.run.dir == ROOT / "exp" / corpus / "claims"
     assert cfg.results.table == path.parents[1] / "CLAIMS.md"
-    assert all(getattr(cfg.systems, name).parent == ROOT / "exp" / corpus for name in SYSTEMS)
+    folders = [getattr(cfg.systems, name) for name in SYSTEMS]
+    confs = [folder.relative_to(ROOT / "exp" / corpus) for folder in folders if folder is not None]
+    assert all((path.parent / f"{conf}.yaml").is_file() for conf in confs), "run.sh cannot make what is compared"
+    assert {"fastspeech", "fastspeech2", "transformer"} <= {conf.name for conf in confs}
+    assert 560 in cfg.speed.frames, "the paper's length"
+
+
+def test_kathleens_claims_are_about_all_systems_at_all_lengths() -> None:
+    cfg: Any = load_config(ROOT / "egs/kathleen/tts1/conf/claims.yaml", RECIPE.config)
+    assert None not in [getattr(cfg.systems, name) for name in SYSTEMS]
     assert cfg.speed.frames == (100, 200, 400, 560, 800)
 
 
 def test_configurations_were_found() -> None:
-    assert [path.parents[2].name for path in SHIPPED] == ["kathleen", "ljspeech"]
+    assert [path.parents[2].name for path in SHIPPED] == ["kathleen", "ljspeech", "mini"]
 
 
 def test_a_cause_of_no_row_is_refused(tmp_path: Path) -> None:
