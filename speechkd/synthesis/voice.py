@@ -15,8 +15,9 @@ from speechkd.synthesis.manifest import VoiceManifest
 from speechkd.synthesis.speech import Speech, join, timed_tokens
 from speechkd.text import Frontend, SymbolTable, Tokens, split_sentences
 
+# Seeds are whole numbers under this; torch refuses larger ones.
+SEEDS = 2**63
 # Beyond these a model is far from anything it has heard.
-SEEDS = 2**63  # there are so many; torch refuses others
 RANGES = {"speed": (0.25, 4.0), "pitch": (-12.0, 12.0), "energy": (0.25, 4.0)}
 _NEUTRAL = {"speed": 1.0, "pitch": 0.0, "energy": 1.0}
 

@@ -40,7 +40,7 @@ def listened_to(options: Any, samples: Path) -> list[str]:
 
 
 def _score(id_: str, tokens: Mapping[str, Any], common: tuple[Path, float, list[str]]) -> Item:
-    samples, hop_s, listened_to = common
+    samples, hop_s, heard = common
     recording = samples / RECORDING / f"{id_}.wav"
     row: Row = {"text": " ".join(word["text"] for word in tokens["words"])}
     for system in systems(samples)[1:]:
@@ -52,8 +52,8 @@ def _score(id_: str, tokens: Mapping[str, Any], common: tuple[Path, float, list[
         row[TRUE_DURATIONS]["mel_l1"] = mel_l1(arrays["mel_recording"], arrays["mel_true_durations"])
     row[PREDICTED]["mel_l1"] = _mel_l1_dtw(arrays["mel_recording"], arrays["mel_predicted"])
     row[PREDICTED] |= _duration_errors(tokens, arrays, hop_s)
-    if listened_to:
-        row["heard"] = {system: _hear(samples / system / f"{id_}.wav") for system in listened_to}
+    if heard:
+        row["heard"] = {system: _hear(samples / system / f"{id_}.wav") for system in heard}
     return Item(meta=row)
 
 
