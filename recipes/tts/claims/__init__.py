@@ -134,7 +134,9 @@ def ablation(cfg: Any, ctx: Context) -> None:
         *("durations", "training", "contours", "pitch", "ablation"),
     ),
     outputs=(Output("table", volatile=True),),
-    uses=("corpus", "vocoder.type", "causes", "results"),
+    uses=("corpus", "vocoder", "causes", "results"),
+    external=("vocoder.path", "durations.reference"),
+    version=2,
 )
 def table(cfg: Any, ctx: Context) -> None:
     """Write CLAIMS.md and the HTML report."""

@@ -66,10 +66,10 @@ def draw_latency(path: Path, speed: Mapping[str, Any]) -> None:
         return
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axis, part in zip(figure.subplots(1, 2), ("mel", "total"), strict=True):
-        for name, parts in speed["ways"].items():
+        for color, (name, parts) in enumerate(speed["ways"].items()):
             rows = sorted((int(frames), row["median_s"]) for frames, row in parts[part]["by_frames"].items())
             if rows:
-                axis.loglog(*zip(*rows, strict=True), marker="o", label=name)
+                axis.loglog(*zip(*rows, strict=True), marker="o", label=name, color=f"C{color % 10}")
         axis.set(xlabel="frames", ylabel="seconds", title="to the mel" if part == "mel" else "to the samples")
         axis.grid(True, which="both", linewidth=0.3)
         axis.legend(fontsize=8)

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recipes.tts.claims.page import write_page
-from recipes.tts.claims.rows import CLAIMS, Row, row_of
+from recipes.tts.claims.rows import CLAIMS, Claim, Row, row_of
 from recipes.tts.claims.systems import read_json
+from recipes.tts.common.results import vocoder_settings
 from recipes.tts.common.table import Section, update_table
 from speechkd.runner import Context, ItemStore
 from speechkd.runner.publish import write_file
 
 STAGES = ("systems", "speed", "robustness", "control", "targets", "durations", "training", "pitch", "ablation")
+SPEAKING = ("speed", "robustness", "control")  # these need the vocoder
 HEADER = ("claim", "paper", "ours", "same direction?", "command")
 VOCODERS = {"griffinlim": "Griffin-Lim", "hifigan": "HiFi-GAN", "istft": "iSTFT vocoder"}
 
@@ -40,14 +42,33 @@ def run(cfg: Any, ctx: Context) -> None:
 
 def sections_of(rows: Sequence[Row], evidence: Mapping[str, Any], cfg: Any) -> list[Section]:
     """A section for each paper, and one with the seconds behind the speeds."""
-    script = f"egs/{cfg.corpus.name}/tts1/run.sh"
     papers = list(dict.fromkeys(row.claim.paper for row in rows))
     confs = {name: row["conf"] for name, row in evidence["systems"].items() if "conf" in row}
     found = []
     for paper in papers:
-        cells = [row.cells(script, confs) for row in rows if row.claim.paper == paper]
+        cells = [row.cells(command(row.claim, confs, cfg)) for row in rows if row.claim.paper == paper]
         found.append(Section(paper, HEADER, cells, facts(evidence, cfg) if paper == papers[-1] else ()))
-    return [*found, seconds_section(evidence, f"{script} claims")]
+    return [*found, seconds_section(evidence, stage_command("speed", cfg))]
+
+
+def command(claim: Claim, confs: Mapping[str, str], cfg: Any) -> str:
+    """How to measure a claim again. confs: what run.sh calls the runs of systems, where that is not their name."""
+    if not claim.scored:
+        return stage_command(claim.stage, cfg)
+    corpus = [] if cfg.corpus.name == "mini" else ["--set corpus.dir=CORPUS"]
+    return " ".join([_script(cfg), confs.get(claim.scored, claim.scored), *corpus, *vocoder_settings(cfg.vocoder)])
+
+
+def stage_command(stage: str, cfg: Any) -> str:
+    """How to run a stage of this recipe again; of what was given from outside it tells the name, not the path."""
+    settings = vocoder_settings(cfg.vocoder) if stage in SPEAKING else []
+    if stage == "durations" and cfg.durations.reference is not None:
+        settings = [f"--set durations.reference={cfg.durations.reference.name}"]
+    return " ".join([_script(cfg), "claims", *settings, f"--only {stage}"])
+
+
+def _script(cfg: Any) -> str:
+    return f"egs/{cfg.corpus.name}/tts1/run.sh"
 
 
 def facts(evidence: Mapping[str, Any], cfg: Any) -> list[tuple[str, str]]:
@@ -104,6 +125,4 @@ def seconds_section(evidence: Mapping[str, Any], command: str) -> Section:
         for name, facts in speed["networks"].items()
     )
     header = ["median seconds by frames", *lengths, "log-log slope"]
-    return Section(
-        "Seconds", header, rows, [("command", f"`{command} --only speed`"), ("networks", networks or "none")]
-    )
+    return Section("Seconds", header, rows, [("command", f"`{command}`"), ("networks", networks or "none")])

@@ -118,14 +118,20 @@ def command(cfg: Any, start: Origin | None = None) -> str:
     name = cfg.results.conf
     where = f"egs/{cfg.corpus.name}/tts1/run.sh" + ("" if name == "fastspeech2" else f" {name}")
     settings = ["--set corpus.dir=CORPUS"] if cfg.corpus.dir is not None else []
-    if cfg.vocoder.type == "istft":
-        settings.append(f"--set vocoder.path={cfg.vocoder.path.name}")
-    elif cfg.vocoder.type == "hifigan":
-        source = cfg.vocoder.path.name if cfg.vocoder.path else f"{cfg.vocoder.hub}@{cfg.vocoder.revision}"
-        settings.append(f"--set vocoder.path={source}")
+    settings += vocoder_settings(cfg.vocoder)
     if start is not None:
         settings.append("--set init.trunk=FASTSPEECH2_RUN/model")
     return " ".join([where, *settings])
+
+
+def vocoder_settings(vocoder: Any) -> list[str]:
+    """What a command needs so that this vocoder speaks: nothing for Griffin-Lim."""
+    if vocoder.type == "istft":
+        return [f"--set vocoder.path={vocoder.path.name}"]
+    if vocoder.type == "hifigan":
+        source = vocoder.path.name if vocoder.path else f"{vocoder.hub}@{vocoder.revision}"
+        return [f"--set vocoder.path={source}"]
+    return []
 
 
 def _finetune_command(cfg: Any, start: Origin) -> str:

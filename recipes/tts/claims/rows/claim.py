@@ -46,14 +46,9 @@ class Row:
     ours: str
     direction: str
 
-    def cells(self, script: str, confs: Mapping[str, str]) -> list[str]:
-        """claim | the paper's figure | ours | same direction? | command.
-
-        script: the path of run.sh; confs: what it calls the runs of systems, where that is not the system's name.
-        """
-        scored, stage = self.claim.scored, self.claim.stage
-        words = f"{confs.get(scored, scored)} --only score" if scored else f"claims --only {stage}"
-        return [self.claim.says, self.claim.figure, self.ours, self.direction, f"`{script} {words}`"]
+    def cells(self, command: str) -> list[str]:
+        """claim | the paper's figure | ours | same direction? | command."""
+        return [self.claim.says, self.claim.figure, self.ours, self.direction, f"`{command}`"]
 
 
 def row_of(claim: Claim, evidence: Evidence, cause: str = "") -> Row:

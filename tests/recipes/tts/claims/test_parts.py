@@ -10,15 +10,18 @@ import numpy as np
 import pytest
 import torch
 
+from recipes.tts.claims import RECIPE
 from recipes.tts.claims.control import boundary_places, break_row, frame_levels_db, summarise
 from recipes.tts.claims.durations import guide
 from recipes.tts.claims.listening import Heard, listener_summary
 from recipes.tts.claims.pitch import energy_error
 from recipes.tts.claims.robustness import attended_tokens, structure_wrong, student_structure, teacher_structure
+from recipes.tts.claims.rows import CLAIMS
 from recipes.tts.claims.sentences import hard_sentences
 from recipes.tts.claims.speaking import never_stopping
 from recipes.tts.claims.speed import even_durations, log_slope, summary
 from recipes.tts.claims.systems import System, spread
+from recipes.tts.claims.table import SPEAKING, command
 from speechkd.audio.presets import mel_preset
 from speechkd.errors import DataError
 from speechkd.runner.records import Plan, Record, RunFolder
@@ -179,3 +182,30 @@ def test_what_taught_the_attention_stands_in_the_record(
     RunFolder(tmp_path).write_record(stage, Record(Plan("tts/x", stage, 1, told, {}, external), {}, {}, 1.0))
     assert guide(System("teacher", tmp_path, "model" if stage == "train" else "teacher")) == found
     assert guide(System("teacher", tmp_path / "nothing")) == ""
+
+
+def test_commands_carry_what_was_given_from_outside() -> None:
+    hifigan = SimpleNamespace(type="hifigan", path=Path("/somewhere/v3"))
+    cfg = SimpleNamespace(
+        corpus=SimpleNamespace(name="x"),
+        vocoder=hifigan,
+        durations=SimpleNamespace(reference=Path("/somewhere/TextGrid")),
+    )
+    confs = {"fastspeech": "tiny/fastspeech", "teacher": "tiny/transformer"}
+    commands = {claim.id: command(claim, confs, cfg) for claim in CLAIMS}
+    where = "egs/x/tts1/run.sh"
+    assert commands["mel_speed"] == f"{where} claims --set vocoder.path=v3 --only speed"
+    assert commands["duration_error"] == f"{where} claims --set durations.reference=TextGrid --only durations"
+    assert commands["pitch_spread"] == f"{where} claims --only pitch"
+    assert commands["quality"] == f"{where} tiny/fastspeech --set corpus.dir=CORPUS --set vocoder.path=v3"
+    cfg.corpus.name, cfg.vocoder, cfg.durations.reference = "mini", SimpleNamespace(type="griffinlim"), None
+    commands = {claim.id: command(claim, {}, cfg) for claim in CLAIMS}
+    assert commands["quality"] == "egs/mini/tts1/run.sh fastspeech"
+    assert commands["duration_error"] == "egs/mini/tts1/run.sh claims --only durations"
+    assert commands["mel_speed"] == "egs/mini/tts1/run.sh claims --only speed"
+
+
+def test_the_stages_that_speak_are_those_that_declare_the_vocoder() -> None:
+    assert set(SPEAKING) == {
+        stage.name for stage in RECIPE.stages if "vocoder.path" in stage.external and stage.name != "table"
+    }
