@@ -73,7 +73,7 @@ def _moved(value: Any, device: torch.device | str) -> Any:
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, Variances):
-        return Variances(**{name: tensor.to(device) for name, tensor in vars(value).items()})
+        return Variances(**{name: _moved(each, device) for name, each in vars(value).items()})
     return value
 
 

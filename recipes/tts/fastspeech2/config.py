@@ -18,6 +18,12 @@ class AugmentSection(Config):
     """What keeps the model from learning utterances by heart."""
 
     crop: float = Field(0.0, ge=0, le=1, description="share of training utterances cut to a random stretch of words")
+    own_variances: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of training utterances whose mels are made of predicted pitch and energy, as in speaking",
+    )
 
 
 class LossSection(Config):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from recipes.tts.common.dataset import Batch, Example, TtsDataset, frame_mask, mean_of, token_mask
+from recipes.tts.fastspeech2.config import AugmentSection
 from speechkd.data.batching import plan_batches
 from speechkd.features.logarithm import log_hz
 from speechkd.features.statistics import Statistics
@@ -30,14 +31,14 @@ class FastSpeech2Task:
         train_ids: Sequence[str],
         valid_ids: Sequence[str],
         batch_frames: int,
-        crop: float = 0.0,
+        augment: AugmentSection | None = None,
         window_shards: int = 0,
         mel_loss: str = "l1",
     ) -> None:
         self.model: nn.Module = model
         self.dataset = dataset
         self.batch_frames = batch_frames
-        self.crop = crop
+        self.augment = augment or AugmentSection()
         self.window_shards = window_shards
         self.mel_loss = mel_loss
         self.place = (0, 0)
@@ -50,13 +51,24 @@ class FastSpeech2Task:
         return self.dataset.plan(self.lengths, self.batch_frames, seed, epoch, self.window_shards)
 
     def load(self, ids: Sequence[str]) -> Batch:
-        """A padded batch; some of its utterances are cut, by a draw that depends on seed, epoch and utterance alone."""
-        return self.dataset.collate(ids, [self._example(id_) for id_ in ids])
+        """A padded batch; some of its utterances are cut, some are to hear what the model predicts.
+
+        Which ones is drawn by seed, epoch and utterance alone.
+        """
+        batch = self.dataset.collate(ids, [self._example(id_) for id_ in ids])
+        if self.augment.own_variances:
+            batch.variances.own = torch.tensor([self._hears_itself(id_) for id_ in ids])
+        return batch
+
+    def _hears_itself(self, id_: str) -> bool:
+        seed, epoch = self.place
+        draw = random.Random(derive_seed(seed, epoch=epoch, purpose=f"own variances {id_}"))
+        return draw.random() < self.augment.own_variances
 
     def _example(self, id_: str) -> Example:
         seed, epoch = self.place
         draw = random.Random(derive_seed(seed, epoch=epoch, purpose=f"crop {id_}"))
-        return self.dataset.stretch(id_, draw) if draw.random() < self.crop else self.dataset.example(id_)
+        return self.dataset.stretch(id_, draw) if draw.random() < self.augment.crop else self.dataset.example(id_)
 
     def losses(self, model: nn.Module, batch: Batch, step: int = 0) -> Mapping[str, Tensor]:
         """The five terms; their sum is the loss."""
@@ -64,13 +76,20 @@ class FastSpeech2Task:
         return fastspeech2_losses(prediction, batch, self.dataset.statistics, self.mel_loss)
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Mean losses over the validation utterances, with true durations, pitch and energy."""
+        """Mean losses over the validation utterances, with true durations, pitch and energy.
+
+        Where utterances hear what the model predicts, also `own_mel`: the mel's loss if all of them do.
+        """
         rows: list[dict[str, float]] = []
         for ids in self.valid:
+            batch = self.dataset.batch(ids).to(device)
             with torch.inference_mode():
-                terms = self.losses(model, self.dataset.batch(ids).to(device))
-            row = {name: float(value) for name, value in terms.items()}
-            rows += [row | {"loss": sum(row.values())}] * len(ids)
+                row = {name: float(value) for name, value in self.losses(model, batch).items()}
+                row["loss"] = sum(row.values())
+                if self.augment.own_variances:
+                    batch.variances.own = torch.ones(len(ids), dtype=torch.bool, device=device)
+                    row["own_mel"] = float(self.losses(model, batch)["mel"])
+            rows += [row] * len(ids)
         return mean_of(rows)
 
 

@@ -32,7 +32,7 @@ def run(cfg: Any, ctx: Context) -> None:
     account = start.fill(model, dataset.symbols, ctx.log) if start else None
     log_size(ctx, model, len(train))
     task = FastSpeech2Task(
-        model, dataset, train, valid, cfg.train.batch_frames, cfg.augment.crop, cfg.loading.window_shards, cfg.loss.mel
+        model, dataset, train, valid, cfg.train.batch_frames, cfg.augment, cfg.loading.window_shards, cfg.loss.mel
     )
     learn(ctx, task, cfg.train, account)
 

@@ -55,7 +55,7 @@ class FastSpeech2sTask(FastSpeech2Task):
         """splits: the ids to train on and those to validate on. cfg: the sections of the recipe."""
         super().__init__(
             model,  # type: ignore[arg-type]
-            dataset, *splits, cfg.train.batch_frames, cfg.augment.crop, cfg.loading.window_shards, cfg.loss.mel,
+            dataset, *splits, cfg.train.batch_frames, cfg.augment, cfg.loading.window_shards, cfg.loss.mel,
         )  # fmt: skip
         self.recordings, self.slices = recordings, cfg.slices
         self.spectral_weight, self.adversarial_weight = cfg.spectral.weight, cfg.adversarial.weight

@@ -30,6 +30,7 @@ class Variances:
     pitch_hz: Tensor  # (B, P) continuous F0, interpolated over unvoiced positions
     voiced: Tensor  # (B, P) bool
     energy: Tensor  # (B, P)
+    own: Tensor | None = None  # (B,) bool, utterances that hear the pitch and energy that the model predicts instead
 
 
 @dataclass
@@ -80,7 +81,7 @@ class AdaptedEncoder(TextEncoder):
     def adapt(
         self, tokens: Tensor, token_lengths: Tensor, variances: Variances, speakers: Tensor | None = None
     ) -> Adapted:
-        """Everything before the decoder, with true durations, pitch and energy."""
+        """Everything before the decoder, with true durations, and true pitch and energy but where `own` says."""
         states, mask = self._encode(tokens, token_lengths, speakers)
         log_durations = self.duration_predictor(states, mask).squeeze(-1)
         return self._adapt(states, mask, log_durations, variances.durations, variances)
@@ -124,15 +125,16 @@ class AdaptedEncoder(TextEncoder):
         # Both predictors see the bare states, each at its own level, unless energy is to see the pitch.
         levels = {"phoneme": (states, token_mask), "frame": (frames, frame_mask)}
         pitch, energy = None, None
+        own = variances.own if variances else None
         if self.pitch is not None:
             true = (variances.pitch_hz, variances.voiced) if variances else None
-            pitch = self.pitch(*levels[self.pitch.level], true, controls[0])
+            pitch = self.pitch(*levels[self.pitch.level], true, controls[0], own)
             frames = frames + _per_frame(pitch.embedded, self.pitch.level, durations, n_frames)
         if self.energy is not None:
             seen, mask = levels[self.energy.level]
             if self.config.network.energy_sees_pitch and pitch is not None:
                 seen = frames if self.energy.level == "frame" else states + pitch.embedded
-            energy = self.energy(seen, mask, variances.energy if variances else None, controls[1])
+            energy = self.energy(seen, mask, variances.energy if variances else None, controls[1], own)
             frames = frames + _per_frame(energy.embedded, self.energy.level, durations, n_frames)
         return Adapted(frames, frame_mask, lengths, durations, log_durations, pitch, energy)
 

@@ -61,16 +61,24 @@ class PitchAdaptor(nn.Module):
             self.register_buffer("scale_weights", weights, persistent=False)
 
     def forward(
-        self, states: Tensor, mask: Tensor, true: tuple[Tensor, Tensor] | None, control: float
+        self,
+        states: Tensor,
+        mask: Tensor,
+        true: tuple[Tensor, Tensor] | None,
+        control: float,
+        own: Tensor | None = None,
     ) -> PitchPrediction:
-        """states: (B, P, C), mask: (B, P); true: F0 in Hz and voicing (B, P), used instead of the prediction."""
+        """states: (B, P, C), mask: (B, P); true: F0 in Hz and voicing (B, P), used instead of the prediction.
+
+        own: (B,) bool, rows that hear the prediction nevertheless.
+        """
         output = self.predictor(states, mask).float()
         values, voicing = output[..., :-1], output[..., -1]
         statistics = self.statistics(masked_mean(states, mask)).float() if self.target == "cwt" else None
-        if true is not None:
-            f0_hz, voiced = true
-        else:
+        if true is None or own is not None:
             f0_hz, voiced = self._contour(values, statistics, mask) * control, voicing > 0
+        if true is not None:
+            f0_hz, voiced = true if own is None else _mixed((f0_hz, voiced), true, own)
         embedded = self.embedding(self._places(f0_hz, voiced))
         return PitchPrediction(values, voicing, statistics, f0_hz, voiced, embedded)
 
@@ -105,9 +113,22 @@ class EnergyAdaptor(nn.Module):
         self.predictor = VariancePredictor(channels, predictor, 1)
         self.embedding = nn.Embedding(config.bins, channels)
 
-    def forward(self, states: Tensor, mask: Tensor, true: Tensor | None, control: float) -> EnergyPrediction:
-        """states: (B, P, C), mask: (B, P); true: energy (B, P), used instead of the prediction."""
+    def forward(
+        self, states: Tensor, mask: Tensor, true: Tensor | None, control: float, own: Tensor | None = None
+    ) -> EnergyPrediction:
+        """states: (B, P, C), mask: (B, P); true: energy (B, P), used instead of the prediction.
+
+        own: (B,) bool, rows that hear the prediction nevertheless.
+        """
         values = self.predictor(states, mask).squeeze(-1).float()
         mean, deviation = self.scale
-        energy = true if true is not None else (mean + deviation * values) * control
+        energy = (mean + deviation * values) * control
+        if true is not None:
+            energy = true if own is None else torch.where(own.unsqueeze(1), energy, true)
         return EnergyPrediction(values, self.embedding(self.bins.index(energy)))
+
+
+def _mixed(predicted: tuple[Tensor, Tensor], true: tuple[Tensor, Tensor], own: Tensor) -> tuple[Tensor, Tensor]:
+    """What is predicted in rows of `own`, what is true in the others."""
+    f0_hz, voiced = (torch.where(own.unsqueeze(1), *pair) for pair in zip(predicted, true, strict=True))
+    return f0_hz, voiced

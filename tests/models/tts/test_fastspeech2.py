@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,21 @@ def test_training_in_a_batch_is_training_alone(kind: str) -> None:
             given.voiced[row : row + 1, :pitch], given.energy[row : row + 1, :energy],
         )  # fmt: skip
         assert_same_row(together, row, model(TOKENS[row : row + 1, :n], LENGTHS[row : row + 1], own))
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_some_rows_hear_what_is_predicted_and_the_others_what_is_true(kind: str) -> None:
+    model = tiny(kind).eval()
+    durations = torch.tensor([[2, 0, 1, 3, 0, 0, 0, 0], [1, 2, 2, 1, 0, 3, 4, 2], [1, 1, 2, 0, 0, 0, 0, 0]])
+    given = variances(kind, durations)
+    mixed = replace(given, own=torch.tensor([False, True, False]))
+    true, own = model(TOKENS, LENGTHS, given), model.predict(model.adapt_freely(TOKENS, LENGTHS, durations=durations))
+    made = model(TOKENS, LENGTHS, mixed)
+    assert not torch.allclose(true.mel[1], own.mel[1])  # else nothing would be shown
+    for row, expected in enumerate((true, own, true)):
+        torch.testing.assert_close(made.mel[row], expected.mel[row])
+        torch.testing.assert_close(made.pitch.f0_hz[row], expected.pitch.f0_hz[row])
+        torch.testing.assert_close(made.energy.embedded[row], expected.energy.embedded[row])
 
 
 def test_the_mel_is_zero_past_its_length() -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from recipes.tts.common.dataset import Batch, TtsDataset
+from recipes.tts.fastspeech2.config import AugmentSection
 from recipes.tts.fastspeech2.task import FastSpeech2Task, fastspeech2_losses
 from recipes.tts.fastspeech2.train import model_config
 from speechkd.models.tts.config import NetworkConfig
@@ -142,6 +143,25 @@ def test_validation_does_not_depend_on_who_shares_a_batch(artifacts: tuple[Path,
     n_frames = int(batch.mel_lengths[3])
     mel = (together.mel[3, :n_frames] - batch.mel[3, :n_frames]).abs().mean()
     assert figures["mel"] == pytest.approx(float(mel), rel=1e-4)
+
+
+def test_a_share_of_the_utterances_hears_what_the_model_predicts(artifacts: tuple[Path, Path]) -> None:
+    toy = task(artifacts, "small")
+    assert toy.load(IDS).variances.own is None
+    assert "own_mel" not in toy.validate(toy.model.eval(), torch.device("cpu"))
+    toy.augment = AugmentSection(own_variances=0.5)
+    drawn = []
+    for epoch in range(40):
+        toy.epoch(1, epoch)
+        own = toy.load(IDS).variances.own
+        assert own is not None and own.tolist() == [bool(toy.load([id_]).variances.own) for id_ in IDS]
+        drawn += own.tolist()
+    assert 0.35 < sum(drawn) / len(drawn) < 0.65
+    figures = toy.validate(toy.model.eval(), torch.device("cpu"))
+    batch = toy.dataset.batch(IDS[3:])
+    made = toy.model.infer(batch.tokens, batch.token_lengths, durations=batch.variances.durations)
+    assert figures["own_mel"] == pytest.approx(float((made.mel - batch.mel).abs().mean()), rel=1e-4)
+    assert figures["own_mel"] != pytest.approx(figures["mel"], rel=1e-4)
 
 
 def test_epochs_are_planned_from_the_training_utterances(artifacts: tuple[Path, Path]) -> None:
