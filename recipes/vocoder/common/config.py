@@ -60,6 +60,17 @@ class AdversarialSection(Config):
     discriminators: DiscriminatorsConfig = DiscriminatorsConfig()
 
 
+class InitSection(Config):
+    """What training starts from."""
+
+    path: ConfigPath | None = Field(
+        None, description="a generator of the same sizes and mel, published or trained here: its file or folder"
+    )
+    discriminators: ConfigPath | None = Field(
+        None, description="folder `discriminators` of a run of the same sizes; absent: they start anew"
+    )
+
+
 class ComparedVocoder(Config):
     """A finished vocoder that the same held-out clips are put through."""
 
@@ -100,6 +111,7 @@ class VocoderConfig(Config):
     slices: SlicesSection = SlicesSection()
     losses: LossSection = LossSection()
     adversarial: AdversarialSection = AdversarialSection()
+    init: InitSection = InitSection()
     train: AdversarialTrainOptions
     compare: tuple[ComparedVocoder, ...] = Field((), description="vocoders to measure beside this one")
     score: VocoderScoreSection = VocoderScoreSection()
@@ -114,6 +126,8 @@ class VocoderConfig(Config):
         yield from _corpora_problems(self.corpora)
         yield from _slice_problems(self)
         yield from _compare_problems(self)
+        if self.init.path is not None and (problem := vocoder_problem(self.init.path, MEL_PRESETS[self.audio.mel])):
+            yield "init.path", problem
 
 
 def _corpora_problems(corpora: Iterable[CorpusSection]) -> Iterable[tuple[str, str]]:

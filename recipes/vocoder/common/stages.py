@@ -22,7 +22,7 @@ TRAIN_USES = (
     "adversarial",
     "train",
 )
-TRAIN_EXTERNAL = ("corpora.*.dir",)
+TRAIN_EXTERNAL = ("corpora.*.dir", "init.path", "init.discriminators")
 
 
 @stage(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -19,7 +21,9 @@ from recipes.vocoder.common.task import VocoderTask
 from speechkd.audio.presets import mel_preset
 from speechkd.errors import ConfigError, StageError
 from speechkd.models.vocoder.discriminators import make_discriminators
+from speechkd.models.vocoder.files import files_of, the_weights
 from speechkd.runner import Context, ItemStore
+from speechkd.runner.digests import file_digest
 from speechkd.training.loop import fit
 from speechkd.training.seeds import derive_seed
 
@@ -50,18 +54,23 @@ def train_generator(
     cfg: Any,
     ctx: Context,
     build: Callable[[], nn.Module],
-    make_opponent: Callable[[], nn.Module] | None = None,
+    make_opponent: Callable[[Any], nn.Module] = make_discriminators,
     make_task: MakeTask = VocoderTask,
 ) -> dict[str, Tensor]:
-    """Train what `build` makes against what `make_opponent` makes (None: HiFi-GAN's discriminators).
+    """Train what `build` makes against what `make_opponent` makes of `adversarial.discriminators`.
 
     Returns the weights that were kept. Writes the history into `vocoder`, and the weights of the discriminators after
-    the last step into `discriminators`.
+    the last step into `discriminators`; and start.json, if it starts from another generator: the name of that one's
+    file or folder, and its digest.
     """
     dataset, splits = open_dataset(cfg, ctx)
     torch.manual_seed(derive_seed(cfg.train.seed, purpose="weights"))
-    generator = build()
-    opponent = make_opponent() if make_opponent else make_discriminators(cfg.adversarial.discriminators)
+    if cfg.init.path is not None:
+        ctx.log.info("starts from the generator %s", cfg.init.path)
+        _write_start(cfg.init.path, ctx.output("vocoder"))
+    generator, opponent = build(), make_opponent(cfg.adversarial.discriminators)
+    if cfg.init.discriminators is not None:
+        start_discriminators(opponent, cfg.init.discriminators)
     counts = [sum(p.numel() for p in module.parameters()) / 1e6 for module in (generator, opponent)]
     ctx.log.info("%.2f M parameters, and %.2f M in the discriminators", *counts)
     task = make_task(generator, opponent, dataset, (splits["train"], splits["valid"]), cfg)
@@ -70,6 +79,21 @@ def train_generator(
     trained.write_history(ctx.output("vocoder") / HISTORY)
     save_discriminators(ctx.output("discriminators"), task.opponent)
     return trained.weights
+
+
+def _write_start(path: Path, out: Path) -> None:
+    digest = file_digest(the_weights(files_of(path), str(path)))
+    account = {"name": path.name, "sha256": digest}
+    (out / START).write_text(json.dumps(account, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def require_same_sizes(found: BaseModel, model: BaseModel, where: Path) -> None:
+    """ConfigError naming the first size in which the generator that training starts from is another."""
+    for name in type(model).model_fields:
+        theirs, ours = getattr(found, name), getattr(model, name)
+        if theirs != ours:
+            why, todo = f"{name} is {theirs} there and {ours} here", "Give its sizes to the section model"
+            raise ConfigError("the generator of init.path has other sizes", where=str(where), why=why, todo=todo)
 
 
 def save_discriminators(folder: Path, discriminators: nn.Module) -> None:

@@ -23,7 +23,7 @@ from speechkd.runner import Context, Recipe, stage
     inputs=TRAIN_INPUTS,
     outputs=("vocoder", "discriminators"),
     uses=(*TRAIN_USES, "model"),
-    external=(*TRAIN_EXTERNAL, "init.path", "init.discriminators"),
+    external=TRAIN_EXTERNAL,
 )
 def train(cfg: Any, ctx: Context) -> None:
     """Train the generator against the discriminators; write the folder that speaks."""

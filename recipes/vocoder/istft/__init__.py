@@ -27,7 +27,7 @@ from speechkd.runner import Context, Recipe, stage
         "corpora.*.name", "audio.mel", "audio.loudness_dbfs", "mels.share", "run.max_errors",
         "teacher.level_db", "teacher.source", "augment",
     ),
-    external=(*TRAIN_EXTERNAL, "teacher.path"),
+    external=("corpora.*.dir", "teacher.path"),
     imports=("recipes.vocoder.istft.targets", "recipes.vocoder.istft.augment", "recipes.vocoder.istft.teacher"),
     version=2,
 )  # fmt: skip

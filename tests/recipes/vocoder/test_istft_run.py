@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,20 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from safetensors.torch import save_file
 
 from recipes.vocoder.istft import RECIPE
 from speechkd.audio.io import read_audio
 from speechkd.audio.presets import mel_preset
 from speechkd.config import load_config
 from speechkd.distill.store import TargetStore
+from speechkd.errors import ConfigError
+from speechkd.models.vocoder.config import HifiGanConfig, to_published_json
 from speechkd.models.vocoder.files import shape_of
+from speechkd.models.vocoder.hifigan import HifiGan
 from speechkd.models.vocoder.istft import IstftVocoderNetwork
 from speechkd.models.vocoder.istft_config import IstftConfig
-from speechkd.models.vocoder.istft_store import save_istft
+from speechkd.models.vocoder.istft_store import load_istft, save_istft
 from speechkd.models.vocoder.load import IstftVocoder, load_vocoder
 from speechkd.models.vocoder.options import IstftOptions
 from speechkd.runner import ItemStore, RunOptions, list_stages, run_recipe
@@ -113,3 +118,38 @@ def test_without_a_teacher_only_what_depends_on_it_runs_again(bench):
     states = {state.name: state.state for state in list_stages(RECIPE, changed)}
     assert (states["extract"], states["predict"]) == ("fresh", "fresh")
     assert (states["targets"], states["train"]) == ("stale", "stale")
+
+
+def test_fine_tuning_starts_from_a_vocoder(bench, monkeypatch):
+    """One step at a tiny rate stays near where it began."""
+    monkeypatch.chdir(bench.folder)
+    path = bench.folder / "tuned.yaml"
+    path.write_text(CONF, encoding="utf-8")
+    settings = ["run.dir=tuned", "run.base=run", "init.path=run/vocoder", "init.discriminators=run/discriminators"]
+    settings += ["train.max_steps=1", "train.optimizer.learning_rate=1e-6", "adversarial.start_step=1"]
+    bench.run(load_config(path, RECIPE.config, settings))
+    before, after = (load_istft(bench.folder / name / "vocoder")[0].state_dict() for name in ("run", "tuned"))
+    assert 0 < max(float((before[name] - after[name]).abs().max()) for name in before) < 1e-4
+    assert "started from: vocoder, SHA-256" in (bench.folder / "tuned/results/RESULTS.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [(["init.path=run/vocoder", "model.expanded=16"], "expanded is 12 there and 16 here"),
+     (["init.path=hifigan"], "no inverse-STFT vocoder")],
+)  # fmt: skip
+def test_what_training_cannot_start_from_is_said(bench, monkeypatch, settings, words):
+    monkeypatch.chdir(bench.folder)
+    if not (bench.folder / "hifigan").exists():
+        (bench.folder / "hifigan").mkdir()
+        config = HifiGanConfig(
+            upsample_rates=(8, 8, 4), upsample_kernel_sizes=(16, 16, 8), upsample_initial_channel=8,
+            resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1,),),
+        )  # fmt: skip
+        save_file(HifiGan(config).state_dict(), bench.folder / "hifigan/generator.safetensors")
+        (bench.folder / "hifigan/config.json").write_text(json.dumps(to_published_json(config, shape_of(PRESET))))
+    path = bench.folder / "tuned.yaml"
+    path.write_text(CONF, encoding="utf-8")
+    cfg = load_config(path, RECIPE.config, ["run.dir=other", "run.base=run", *settings])
+    with pytest.raises(ConfigError, match=words):
+        bench.run(cfg)
