@@ -1,7 +1,7 @@
 """speechkd: fast, small speech models made from slow, large ones.
 
 >>> import speechkd
->>> voice = speechkd.load_voice("exp/mini/fastspeech2/voice")  # doctest: +SKIP
+>>> voice = speechkd.load_voice()  # doctest: +SKIP
 >>> voice.synthesize("Hello world.").save("hello.wav")  # doctest: +SKIP
 """
 

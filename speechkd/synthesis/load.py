@@ -13,6 +13,7 @@ from speechkd.errors import ArtifactError, ResourceError, SpeechkdError, UsageEr
 from speechkd.models.vocoder.files import shape_of
 from speechkd.synthesis import manifest as files
 from speechkd.synthesis.engines.interface import ENGINES, Engine, EngineName
+from speechkd.synthesis.find import choose_voice
 from speechkd.synthesis.manifest import GriffinLimPart, VoiceManifest, read_manifest, verify_files
 from speechkd.synthesis.voice import Voice
 from speechkd.text import Frontend, SymbolTable, is_english, make_frontend
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def load_voice(
-    path: Path | str,
+    path: Path | str | None = None,
     models: Mapping[str, AcousticBuilder] | None = None,
     *,
     engine: EngineName | Literal["auto"] = "auto",
     threads: int | None = None,
 ) -> Voice:
-    """The voice in the folder `path`, ready to speak.
+    """The voice in the folder `path`, ready to speak; without a path the one that `speechkd synthesize` would choose.
 
     `engine`: "onnx" runs the voice's onnx graphs with onnxruntime, "torch" its weights with torch; "auto" takes onnx
     where the voice has it and onnxruntime is installed, else torch. Both make the same speech. `threads`: how many may
@@ -39,7 +40,7 @@ def load_voice(
     has no files for; ResourceError when the package that the engine needs is not installed. `models` adds acoustic
     models to those that torch can run.
     """
-    folder = Path(path)
+    folder = choose_voice(None) if path is None else Path(path)
     manifest = read_manifest(folder)
     chosen = choose_engine(manifest, folder, engine)
     verify_files(folder, manifest, manifest.onnx_files() if chosen == "onnx" else manifest.weight_files())

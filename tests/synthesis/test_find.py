@@ -10,7 +10,8 @@ import pytest
 from speechkd.cli.main import main
 from speechkd.errors import UsageError
 from speechkd.synthesis import find
-from tests.synthesis.standin import pack
+from speechkd.synthesis.load import load_voice
+from tests.synthesis.standin import STAND_INS, pack
 
 
 @pytest.fixture
@@ -36,6 +37,14 @@ def test_the_variable_then_the_package_then_the_newest(places: Path, monkeypatch
     monkeypatch.setenv(find.VOICE_VARIABLE, "older")
     assert find.choose_voice(None) == Path("exp/older/voice")
     assert find.choose_voice("newer") == Path("exp/newer/voice")
+
+
+def test_a_voice_loaded_without_a_path_is_the_chosen_one(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_voice(models=STAND_INS).name == "newer"
+    ship(places, "anna")
+    assert load_voice(models=STAND_INS).name == "anna"
+    monkeypatch.setenv(find.VOICE_VARIABLE, "older")
+    assert load_voice(models=STAND_INS).name == "older"
 
 
 def test_a_name_is_looked_for_in_runs_and_in_the_package(places: Path) -> None:
