@@ -60,6 +60,7 @@ DEV = (
         "pytest-xdist>=3.6",
         "pytest-timeout>=2.3",
         "hypothesis>=6.100",
+        "build>=1.2",  # the wheel
         "ruff>=0.9",
         "mypy>=1.14",
         "types-PyYAML",
