@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from speechkd.losses.spectral_config import Resolution
 
 _TINY = 1e-8
-# Loudness grows about with the square root of magnitude; full weights would leave all but the loudest harmonics out.
-_COMPRESSION = 0.5
 
 
 def complex_spectrum(samples: Tensor, resolution: Resolution) -> Tensor:
@@ -29,8 +27,9 @@ def phase_distance(made: Tensor, true: Tensor) -> Tensor:
     true_size = true.real.square() + true.imag.square()
     made_size = made.real.square() + made.imag.square()
     cosine = cross * torch.rsqrt(made_size * true_size + _TINY)
-    # The square root of the magnitude is the fourth root of its square.
-    weight = true_size ** (_COMPRESSION / 2)
+    # Loudness grows about with the square root of the magnitude, which is the fourth root of its square; full weights
+    # would leave all but the loudest harmonics out.
+    weight = true_size.sqrt().sqrt()
     return (weight * (1.0 - cosine)).sum() / (weight.sum() + _TINY)
 
 
@@ -77,4 +76,4 @@ def _steps(spectrum: Tensor, axis: int) -> Tensor:
     first, second = spectrum.narrow(axis, 0, length), spectrum.narrow(axis, 1, length)
     product = second * first.conj()
     size = product.real.square() + product.imag.square() + _TINY
-    return product * size**-0.25
+    return product * size.sqrt().rsqrt()

@@ -57,6 +57,12 @@ class AdversarialSection(Config):
 
     weight: float = Field(1.0, ge=0, description="of the adversarial loss; 0: there is no game")
     start_step: int = Field(1, ge=1, description="first step of the game; until then spectra alone are learned")
+    share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="of the slices of a batch that are judged; the game costs more than all other terms",
+    )
     discriminators: DiscriminatorsConfig = DiscriminatorsConfig()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -84,7 +85,8 @@ class VocoderTask:
         self._made = made.detach()
         terms = self.quiet_terms(batch, made, step)
         if self.playing(step):
-            terms |= self._game_terms(batch, made)
+            rows = self.judged(len(made), step)
+            terms |= self._game_terms(batch.samples[rows], made[rows])
         return terms
 
     def quiet_terms(self, batch: SliceBatch, made: Tensor, step: int) -> dict[str, Tensor]:
@@ -96,12 +98,17 @@ class VocoderTask:
             terms["stft"] = self.weights.stft * self.stft_loss(made, batch.samples)
         return terms
 
-    def _game_terms(self, batch: SliceBatch, made: Tensor) -> dict[str, Tensor]:
+    def judged(self, n_slices: int, step: int) -> list[int]:
+        """The slices of a batch that the discriminators hear at a step: others at the next one."""
+        count = math.ceil(self.game.share * n_slices)
+        return sorted((step * count + place) % n_slices for place in range(count))
+
+    def _game_terms(self, true: Tensor, made: Tensor) -> dict[str, Tensor]:
         said: list[DiscriminatorOutput] = self.opponent(made)
         terms = {"adversarial": self.game.weight * generator_loss([each.verdict for each in said])}
         if self.weights.matching:
             with torch.no_grad():
-                of_real: list[DiscriminatorOutput] = self.opponent(batch.samples)
+                of_real: list[DiscriminatorOutput] = self.opponent(true)
             pair = ([each.layers for each in outputs] for outputs in (of_real, said))
             terms["matching"] = self.weights.matching * feature_matching_loss(*pair)
         return terms
@@ -111,7 +118,8 @@ class VocoderTask:
         if not self.playing(step):
             return {}
         assert self._made is not None
-        pair = ([each.verdict for each in opponent(samples)] for samples in (batch.samples, self._made))
+        rows = self.judged(len(self._made), step)
+        pair = ([each.verdict for each in opponent(samples[rows])] for samples in (batch.samples, self._made))
         return {"discriminator": discriminator_loss(*pair)}
 
     def playing(self, step: int) -> bool:

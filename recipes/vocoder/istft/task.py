@@ -85,14 +85,14 @@ class IstftTask(VocoderTask):
 
 def taught_objective(cfg: Any) -> Objective:
     """The terms of a configuration that the teacher's samples feed."""
-    resolution = cfg.distill.resolution
+    spectra = _Spectra(cfg.distill.resolution)
     distances = {
         "phase": phase_distance,
         "frequency": frequency_distance,
         "delay": delay_distance,
         "complex": complex_distance,
     }
-    functions = {f"{PREFIX}{name}": partial(_spectra, each, resolution) for name, each in distances.items()}
+    functions = {f"{PREFIX}{name}": partial(_between, each, spectra) for name, each in distances.items()}
     functions[f"{PREFIX}stft"] = partial(_stft, MultiResolutionStftLoss(cfg.losses.resolutions))
     return taught_plan(cfg).objective(functions)
 
@@ -107,9 +107,26 @@ def _stft(loss: nn.Module, outputs: Mapping[str, Any], targets: Targets, batch: 
     return value
 
 
-def _spectra(distance: Any, resolution: Resolution, outputs: Mapping[str, Any], targets: Targets, batch: Any) -> Tensor:
+class _Spectra:
+    """The complex spectra of a batch's samples and of the teacher's, made once for all terms that compare them."""
+
+    def __init__(self, resolution: Resolution) -> None:
+        self.resolution = resolution
+        self._samples: Tensor | None = None
+        self._pair: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, samples: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+        if self._pair is None or self._samples is not samples:
+            with torch.autocast(samples.device.type, enabled=False):
+                self._pair = (
+                    complex_spectrum(samples, self.resolution),
+                    complex_spectrum(_said(targets), self.resolution),
+                )
+            self._samples = samples
+        return self._pair
+
+
+def _between(distance: Any, spectra: _Spectra, outputs: Mapping[str, Any], targets: Targets, batch: Any) -> Tensor:
     with torch.autocast(outputs["samples"].device.type, enabled=False):
-        value: Tensor = distance(
-            complex_spectrum(outputs["samples"], resolution), complex_spectrum(_said(targets), resolution)
-        )
+        value: Tensor = distance(*spectra(outputs["samples"], targets))
     return value

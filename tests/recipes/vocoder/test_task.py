@@ -11,6 +11,7 @@ import torch
 from recipes.vocoder.common.config import AdversarialSection, LossSection
 from recipes.vocoder.common.task import MelLoss, VocoderTask
 from speechkd.audio.mel import mel_spectrogram
+from speechkd.losses.adversarial import discriminator_loss, generator_loss
 from speechkd.training.loop import Trained, fit
 from speechkd.training.opponent import AdversarialTask
 from tests.recipes.vocoder.made_up import LENGTHS, PRESET, Listener, Repeating, Sections, make_dataset
@@ -77,6 +78,25 @@ def test_weights_choose_the_terms(folder: Path) -> None:
     game.epoch(0, 0)
     terms = game.losses(game.model, game.load(["a"]), 1)
     assert set(terms) == {"mel", "adversarial"}
+
+
+def test_a_share_of_the_slices_is_judged_and_each_in_its_turn(folder: Path) -> None:
+    task = make_task(folder, adversarial=AdversarialSection(share=0.5), losses=LossSection(matching=2))
+    task.epoch(0, 0)
+    batch = task.load(["a", "b", "c"])
+    heard = [task.judged(3, step) for step in range(1, 4)]
+    assert all(len(rows) == 2 for rows in heard)
+    assert sorted(row for rows in heard for row in rows) == [0, 0, 1, 1, 2, 2]
+    assert make_task(folder).judged(3, 5) == [0, 1, 2]
+    for step in (1, 2):
+        terms = task.losses(task.model, batch, step)
+        rows = task.judged(3, step)
+        with torch.no_grad():
+            made, true = task.model(batch.mel.transpose(1, 2))[rows], batch.samples[rows]
+            verdicts = [[each.verdict for each in task.opponent(samples)] for samples in (true, made)]
+        assert float(terms["adversarial"].detach()) == pytest.approx(float(generator_loss(verdicts[1])), rel=1e-5)
+        loss = task.opponent_losses(task.opponent, batch, step)["discriminator"]
+        assert float(loss.detach()) == pytest.approx(float(discriminator_loss(*verdicts)), rel=1e-5)
 
 
 def test_the_mel_of_the_loss_reaches_the_highest_frequency() -> None:
