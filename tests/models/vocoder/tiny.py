@@ -17,10 +17,11 @@ TINY = HifiGanConfig(
     resblock_kernel_sizes=(3,),
     resblock_dilation_sizes=((1,),),
 )
-#: Configurations of egs/ that start from a generator of the user's, and how they are told where it is.
+#: Configurations of egs/ that start from something of the user's, and how they are told where it is.
 CONFIGURATIONS = {
-    "kathleen/vocoder1/conf/hifigan_finetuned.yaml": "init.path",
-    "kathleen/vocoder1/conf/istft.yaml": "teacher.path",
+    "kathleen/vocoder1/conf/default_voice.yaml": ("teacher.path={}", "init.path={}", "mels.predicted=null"),
+    "kathleen/vocoder1/conf/hifigan_finetuned.yaml": ("init.path={}",),
+    "kathleen/vocoder1/conf/istft.yaml": ("teacher.path={}",),
 }
 
 
@@ -33,6 +34,6 @@ def write_generator(folder: Path) -> HifiGan:
 
 
 def wanted(configuration: Path, folder: Path) -> list[str]:
-    """The option that a configuration of egs/ cannot do without, if there is one: KEY=VALUE."""
-    name = "/".join(configuration.parts[-4:])
-    return [f"{CONFIGURATIONS[name]}={folder}"] if name in CONFIGURATIONS else []
+    """The options that a configuration of egs/ cannot do without, if there are any: KEY=VALUE."""
+    settings = CONFIGURATIONS.get("/".join(configuration.parts[-4:]), ())
+    return [each.format(folder) for each in settings]
