@@ -107,12 +107,14 @@ class ProDiff(AdaptedEncoder):
     ) -> Tensor:
         """What a student must predict at these levels to land in one step where this model lands in two.
 
-        Arguments as in `forward`; levels: multiples of the student's stride, from one on. Returns (B, F, n_mels) in
+        Arguments as in `forward`; levels: multiples of the student's stride, or ValueError. Returns (B, F, n_mels) in
         decadic logarithms: x̃ = w x̂' + (1 - w) x̂, where x̂ is predicted at the level and x̂' one step of this model
         below it (Salimans and Ho's halving, ICLR 2022, as ProDiff uses it; `Schedule.mixture_weight` gives w).
         """
         states, mask = stretch_of(self.adapt(tokens, token_lengths, variances, speakers), starts, mel.shape[1])
         step, index = max(1, self.config.stride), self.config.stride
+        if wrong := [level for level in levels.tolist() if level < 2 * step or level % (2 * step)]:
+            raise ValueError(f"level {wrong[0]} is not a multiple of a student's stride of {2 * step}")
         noisy, middle = self.schedule.diffuse(mel / _LN10, noise, levels), levels - step
         first = self.denoiser(noisy, levels - index, states, mask)
         halfway = self.schedule.ddim_rows(noisy, first, levels, middle)
