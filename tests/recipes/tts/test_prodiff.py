@@ -19,7 +19,6 @@ from recipes.tts.prodiff.noised import Noised
 from recipes.tts.prodiff.task import ProDiffTask
 from recipes.tts.prodiff.train import chain_of
 from speechkd.config import ConfigErrors, load_config
-from speechkd.errors import UsageError
 from speechkd.models.common.diffusion import vp_schedule
 from speechkd.models.tts.prodiff import ProDiff
 from speechkd.training.loop import fit
@@ -119,8 +118,19 @@ def test_the_plan_says_who_feeds_which_term(tmp_path: Path) -> None:
     (feed,) = plan.feeds()
     assert not plan.stored and (feed.term, feed.student, feed.teacher) == ("mel", "clean", "mel (frame, mel) float32")
     assert "16 → 8 → 4 → 2" in plan.notes[0] and plan.teacher.startswith("ProDiff of 16 steps in ")
-    with pytest.raises(UsageError, match="nothing is distilled here"):
-        PLAN(own_config(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"loss": {"ssim": 0.0}}, {"diffusion": {"parameterisation": "gradient"}},
+     {"model": {"energy": {"target": "none"}}}],
+)  # fmt: skip
+def test_the_plan_without_a_teacher_names_the_terms_that_are_computed(bench: Bench, changes: dict[str, Any]) -> None:
+    cfg = bench.cfg(**changes)
+    plan, task = PLAN(cfg), bench.task(cfg)
+    weighted = {term.name for term in plan.terms if term.weight}
+    assert plan.targets == () and "recordings alone" in plan.teacher
+    assert weighted == set(task.losses(task.model, task.load(IDS)))
 
 
 def test_d4_levels_are_drawn_up_to_the_top_and_as_often(bench: Bench) -> None:
@@ -200,7 +210,8 @@ def test_the_terms_by_hand(bench: Bench) -> None:
     task = bench.task()
     task.model.eval()
     batch = task.load(IDS)
-    out = task.model(*batch.arguments())
+    with torch.no_grad():
+        out = task.model(*batch.arguments())
     total, count = 0.0, 0
     for row in range(4):
         for frame in range(int(batch.batch.mel_lengths[row])):
