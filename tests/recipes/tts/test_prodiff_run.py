@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 from recipes.tts.common.corpora.mini import speak_mini_corpus
 from recipes.tts.common.infer import SYSTEMS
+from recipes.tts.common.predicted import AcousticRun
 from recipes.tts.prodiff import RECIPE
 from speechkd.config import load_config
 from speechkd.distill.fingerprint import fingerprint
@@ -163,6 +164,15 @@ def test_d1_their_voices_ask_the_denoiser_as_often_as_they_have_steps(
     seen.clear()
     voice.synthesize("Hello there.", steps=1)
     assert seen == indices[:1]
+
+
+def test_its_mels_can_teach_a_vocoder(bench: Bench) -> None:
+    """As many frames as the recording; with the model's own pitch and energy, or with the recorded ones."""
+    features, folder = ItemStore(bench.folder / "student/features"), bench.folder / "student/model"
+    free, forced = (AcousticRun(folder, flag).mel(features.ids[0], 0) for flag in (False, True))
+    assert free.shape == forced.shape == features.array(features.ids[0], "mel").shape
+    assert np.isfinite(forced).all() and np.abs(free - forced).max() > 1e-4
+    AcousticRun(folder, True).check(bench.cfg("student").audio)
 
 
 def test_rounds_halve_again_and_again(bench: Bench) -> None:
