@@ -60,7 +60,7 @@ def _print(recipe: str, plan: DistillationPlan) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 400)
     how = "stored: made before the training, read by id" if plan.stored else "live: asked at every step"
     console.print(f"{recipe}: {plan.teacher} → {plan.student}", markup=False)
-    console.print(f"targets {how}", markup=False)
+    console.print(f"targets {how}" if plan.targets else "no targets", markup=False)
     console.print()
     console.print(_table(plan))
     console.print()

@@ -30,6 +30,10 @@ def synthesize(
     speaker: Annotated[
         str | None, typer.Option(help="Who speaks, in a voice of several: see speechkd voices.", show_default=False)
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Denoising steps, of a ProDiff voice: fewer are faster.", show_default="all of the voice's"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
     times: Annotated[
         Path | None, typer.Option(help="JSON file for the times of words and phones.", show_default=False)
@@ -57,7 +61,7 @@ def synthesize(
     check_audio_path(output)
     loaded = load_voice(folder, engine=engine, threads=threads)  # type: ignore[arg-type]  # which it checks
     begin = time.perf_counter()
-    speech = loaded.synthesize(words, speed=speed, pitch=pitch, energy=energy, seed=seed, speaker=speaker)
+    speech = loaded.synthesize(words, speed=speed, pitch=pitch, energy=energy, seed=seed, speaker=speaker, steps=steps)
     elapsed_s = time.perf_counter() - begin
     speech.save(output)
     if times is not None:

@@ -49,6 +49,11 @@ class Voice:
         """The names of its speakers; empty for a voice of one."""
         return self.manifest.speaker_names
 
+    @property
+    def step_counts(self) -> tuple[int, ...]:
+        """The numbers of denoising steps that it can speak in, rising; empty for a voice that has no steps."""
+        return self.engine.step_counts
+
     def synthesize(
         self,
         text: str,
@@ -57,17 +62,20 @@ class Voice:
         energy: float = 1.0,
         seed: int = 0,
         speaker: str | None = None,
+        steps: int | None = None,
     ) -> Speech:
         """Speak `text`, sentence by sentence; the same arguments give the same samples.
 
         `speed` 0.25 to 4 (2 is twice as fast), `pitch` -12 to 12 semitones, `energy` 0.25 to 4 (a factor).
-        `speaker`: one of `speakers`, the first unless given. Raises UsageError for a text with nothing to speak, for a
-        control or a seed outside its range, a control that this voice does not have, and for an unknown speaker.
+        `speaker`: one of `speakers`, the first unless given. `steps`: one of `step_counts`, the last unless given;
+        fewer are faster. Raises UsageError for a text with nothing to speak, for a control or a seed outside its range,
+        a control or a number of steps that this voice does not have, and for an unknown speaker.
         """
         check_controls(speed=speed, pitch=pitch, energy=energy)
         check_seed(seed)
         self._check_obeyed(speed=speed, pitch=pitch, energy=energy)
-        controls = Controls(self._speaker_number(speaker), speed, pitch, energy)
+        self._check_steps(steps)
+        controls = Controls(self._speaker_number(speaker), speed, pitch, energy, steps)
         sentences = self.sentences(text)
         if not sentences:
             shown = text.strip()[:40]
@@ -102,6 +110,18 @@ class Voice:
                 known = ", ".join(each for each in _NEUTRAL if each in self.engine.controls) or "nothing"
                 why = f"a {self.manifest.acoustic.model} model controls {known}"
                 raise UsageError(f"the voice {self.name} has no control of {name}", why=why, todo=f"Leave {name} out")
+
+    def _check_steps(self, steps: int | None) -> None:
+        """UsageError for a number of steps that the model's schedule does not allow, or of a model without steps."""
+        if steps is None or steps in self.step_counts:
+            return
+        kind = self.manifest.acoustic.model
+        if not self.step_counts:
+            why = f"a {kind} model does not speak by denoising"
+            raise UsageError(f"the voice {self.name} has no steps to choose", why=why, todo="Leave steps out")
+        why = f"the {kind} model was trained for {self.step_counts[-1]}, which these must divide"
+        known = ", ".join(map(str, self.step_counts))
+        raise UsageError(f"the voice {self.name} cannot speak in {steps} steps", why=why, todo=f"Choose from {known}")
 
     def _speaker_number(self, speaker: str | None) -> int:
         if speaker is None:

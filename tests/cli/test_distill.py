@@ -141,3 +141,10 @@ def test_it_is_light(config: str) -> None:
     done = subprocess.run([sys.executable, "-c", probe, str(Path(config).parent), config], capture_output=True)
     assert done.returncode == 0, done.stderr
     assert "ResNet-34 → ResNet-18" in done.stdout.decode()
+
+
+def test_without_a_teacher_there_are_no_targets(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "distill", "explain", str(ROOT / "egs/mini/tts1/conf/prodiff_teacher.yaml"))
+    lines = out.splitlines()
+    assert code == 0 and "nobody" in lines[0] and lines[1].strip() == "no targets"
+    assert {line.split()[0] for line in lines[4:] if line.strip()} == {"l1", "ssim", "duration", "pitch", "energy"}

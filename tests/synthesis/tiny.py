@@ -55,6 +55,17 @@ def fastspeech2s(pitch_level: str, excitation: str) -> nn.Module:
     return _random(build_model("fastspeech2s", {"trunk": trunk, "waveform": waveform, "hop_samples": 256}))
 
 
+def prodiff(stride: int) -> nn.Module:
+    """A ProDiff with a chain of four levels, as if it were trained. stride 0: a teacher."""
+    config = _trunk({"target": "f0", "level": "phoneme"}, {"level": "phoneme"}, False, ())
+    del config["network"]["decoder"]
+    config["network"]["denoiser"] = {"layers": 2, "channels": 8}
+    torch.manual_seed(5)
+    made: Any = _random(build_model("prodiff", config | {"stride": stride}))
+    nn.init.normal_(made.denoiser.output.weight, std=0.3)  # an untrained one says nothing
+    return made
+
+
 def _trunk(pitch: dict[str, Any], energy: dict[str, Any], sees: bool, speakers: Any) -> dict[str, Any]:
     network = {
         "hidden": 8, "encoder": _STACK, "decoder": _STACK, "predictor": {"channels": 8}, "pitch": {"bins": 16} | pitch,

@@ -24,7 +24,7 @@ from speechkd.features.statistics import Statistics
 from speechkd.features.wavelet import cwt
 from speechkd.models.common.masks import length_mask
 from speechkd.models.tts.adaptor import Variances
-from speechkd.models.tts.config import NetworkConfig
+from speechkd.models.tts.config import AdaptorNetworkConfig
 from speechkd.models.tts.regulator import token_of_frame
 from speechkd.runner import ItemStore
 from speechkd.text import SymbolTable, is_pause
@@ -81,7 +81,7 @@ class TtsDataset:
     """Examples by utterance id, read from the artifacts `features` and `spoken` (the tokens as said)."""
 
     def __init__(
-        self, features: Path, tokens: Path, network: NetworkConfig, speakers: Mapping[str, int] | None = None
+        self, features: Path, tokens: Path, network: AdaptorNetworkConfig, speakers: Mapping[str, int] | None = None
     ) -> None:
         self.features = ItemStore(features)
         self.tokens = ItemStore(tokens)

@@ -14,14 +14,15 @@ from speechkd.runner import Context
 class StageMonitor:
     """Shows a run's history in the stage's log, its progress bar, and `logs/tensorboard` of the run folder.
 
-    Trainings of other stages than `train` have a folder of their own in it, or their curves would be one.
+    Trainings of other stages than `train`, and several of one stage (`name`), have a folder of their own in it, or
+    their curves would be one.
     """
 
-    def __init__(self, ctx: Context, max_steps: int) -> None:
+    def __init__(self, ctx: Context, max_steps: int, name: str = "") -> None:
         self.ctx = ctx
-        self.bar_context = ctx.progress(max_steps, "training")
+        self.bar_context = ctx.progress(max_steps, f"training {name}".rstrip())
         folder = ctx.folder.path / "logs" / "tensorboard"
-        self.writer = SummaryWriter(str(folder if ctx.stage.name == "train" else folder / ctx.stage.name))
+        self.writer = SummaryWriter(str((folder if ctx.stage.name == "train" else folder / ctx.stage.name) / name))
         self.done = 0
         self.started = time.monotonic()
         self.first_step = 0

@@ -193,5 +193,7 @@ def onnx_problems(recipe: str, vocoder: VocoderOptions) -> Iterable[tuple[str, s
     kind = recipe.rpartition("/")[2]
     if kind == "transformer":
         yield "pack.onnx", "a model that makes one frame after the other has no onnx form"
+    elif kind == "prodiff":
+        yield "pack.onnx", "a model that denoises in steps has no onnx form"
     elif kind != "fastspeech2s" and vocoder.type == "griffinlim":
         yield "pack.onnx", "Griffin-Lim has no onnx form; choose a neural vocoder"

@@ -14,13 +14,14 @@ from torch import Tensor
 from recipes.tts.common.dataset import TtsDataset
 from recipes.tts.common.manifest import Manifest
 from speechkd.errors import ConfigError, DataError
-from speechkd.models.tts.config import NetworkConfig
+from speechkd.models.tts.config import AdaptorNetworkConfig
 from speechkd.models.tts.load import load_model
+from speechkd.models.tts.prodiff import ProDiff
 from speechkd.runner import ItemStore
 from speechkd.runner.records import RunFolder
 
 # Those that make mels and can be given durations.
-KINDS = ("fastspeech", "fastspeech2")
+KINDS = ("fastspeech", "fastspeech2", "prodiff")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class AcousticRun:
                 why = f"it was trained with {theirs}, this run has {own}"
                 raise ConfigError(f"the acoustic model has another audio.{name}", where=str(self.model), why=why)
         if load_model(self.model).kind not in KINDS:
-            todo = "Give a FastSpeech or FastSpeech 2"
+            todo = "Give a FastSpeech, a FastSpeech 2 or a ProDiff"
             raise ConfigError("no mels of given durations come from this model", where=str(self.model), todo=todo)
 
     def mel(self, id_: str, speaker: int) -> np.ndarray:
@@ -86,13 +87,14 @@ class AcousticRun:
         return array
 
     def _forced(self, model: Any) -> bool:
-        return self.true_variances and isinstance(model.config.network, NetworkConfig)
+        return self.true_variances and isinstance(model.config.network, AdaptorNetworkConfig)
 
 
 def _forced(model: Any, dataset: TtsDataset, id_: str, speaker: int) -> Tensor:
-    """The teacher-forced pass of a FastSpeech 2: (1, F, n_mels)."""
+    """What a model on a variance adaptor makes of true pitch and energy: (1, F, n_mels)."""
     batch = dataset.batch([id_])
-    mel: Tensor = model(batch.tokens, batch.token_lengths, batch.variances, torch.tensor([speaker])).mel
+    adapted = model.adapt(batch.tokens, batch.token_lengths, batch.variances, torch.tensor([speaker]))
+    mel: Tensor = model.sample(adapted) if isinstance(model, ProDiff) else model.decode(adapted)
     return mel
 
 

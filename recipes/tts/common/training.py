@@ -10,7 +10,7 @@ from recipes.tts.common.monitor import StageMonitor
 from recipes.tts.common.origin import Account
 from speechkd.models.tts.load import save_model
 from speechkd.runner import Context
-from speechkd.training.loop import Task, fit
+from speechkd.training.loop import Task, Trained, fit
 from speechkd.training.options import TrainOptions
 
 
@@ -32,11 +32,16 @@ def learn(
     with monitor or StageMonitor(ctx, options.max_steps) as shown:
         trained = fit(task, options, ctx.scratch, shown)
     out = ctx.output(output)
-    task.model.load_state_dict(trained.weights)
-    trained.write_history(out / "history.jsonl")
-    save(out, task.model)
+    keep(trained, task.model, out, save)
     if account is not None:
         account.write(out)
+
+
+def keep(trained: Trained, model: Any, folder: Path, save: Callable[[Path, Any], object] = save_model) -> None:
+    """Write the best weights of a training, by `save`, and its history.jsonl into a folder; the model has them then."""
+    model.load_state_dict(trained.weights)
+    trained.write_history(folder / "history.jsonl")
+    save(folder, model)
 
 
 def log_size(ctx: Context, model: Any, n_utterances: int) -> None:

@@ -14,6 +14,7 @@ from speechkd.data.batching import plan_batches
 from speechkd.features.logarithm import log_hz
 from speechkd.features.statistics import Statistics
 from speechkd.losses.masked import masked_bce, masked_distance, masked_mse
+from speechkd.models.tts.adaptor import Adapted
 from speechkd.models.tts.fastspeech2 import FastSpeech2, Prediction
 from speechkd.models.tts.variance import PitchPrediction
 from speechkd.training.seeds import derive_seed
@@ -96,17 +97,19 @@ class FastSpeech2Task:
 def fastspeech2_losses(
     prediction: Prediction, batch: Batch, statistics: Statistics, mel_loss: str = "l1"
 ) -> dict[str, Tensor]:
-    """mel: L1, or as `masked_distance` names it. duration: MSE of log(d + 1). pitch: MSE (of the wavelet transform and
-    its mean and deviation, or of normalised log F0) with cross-entropy of voicing. energy: MSE of normalised energy;
-    of tokens, that of pauses without frames is learned, too.
-    Without pitch or energy in the model, there is no such term.
+    """mel: L1, or as `masked_distance` names it; and the `variance_losses`."""
+    mel = masked_distance(mel_loss, prediction.mel, batch.mel, frame_mask(batch))
+    return {"mel": mel} | variance_losses(prediction, batch, statistics)
+
+
+def variance_losses(prediction: Prediction | Adapted, batch: Batch, statistics: Statistics) -> dict[str, Tensor]:
+    """duration: MSE of log(d + 1). pitch: MSE (of the wavelet transform and its mean and deviation, or of normalised
+    log F0) with cross-entropy of voicing. energy: MSE of normalised energy; of tokens, that of pauses without frames is
+    learned, too. Without pitch or energy in the model, there is no such term.
     """
     tokens, frames = token_mask(batch), frame_mask(batch)
     log_durations = torch.log(batch.variances.durations.float() + 1.0)
-    losses = {
-        "mel": masked_distance(mel_loss, prediction.mel, batch.mel, frames),
-        "duration": masked_mse(prediction.log_durations.float(), log_durations, tokens),
-    }
+    losses = {"duration": masked_mse(prediction.log_durations.float(), log_durations, tokens)}
     # Positions of a feature: frames, or tokens that have frames.
     spoken = tokens & (batch.variances.durations > 0)
     if prediction.pitch is not None:

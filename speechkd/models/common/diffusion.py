@@ -78,6 +78,11 @@ class Schedule:
         share = self.sigma(lower) / self.sigma(level)
         return self.alpha(lower) * clean + share * (noisy - self.alpha(level) * clean)
 
+    def ddim_rows(self, noisy: Tensor, clean: Tensor, levels: Tensor, lower: Tensor) -> Tensor:
+        """`ddim` of rows (B, …), each from its own level (B,) to its own lower one (B,), none of them `CLEAN`."""
+        (alpha, sigma), (alpha_lower, sigma_lower) = (self.scales(each, noisy) for each in (levels, lower))
+        return alpha_lower * clean + sigma_lower / sigma * (noisy - alpha * clean)
+
     def mixture_weight(self, level: int, middle: int, lower: int) -> float:
         """w of x̃ = w x̂' + (1 - w) x̂: what a single step must predict to land where two land.
 

@@ -28,6 +28,14 @@ def makes_samples(model: Any) -> bool:
     return bool(getattr(model, "makes_samples", False))
 
 
+def step_counts(model: Any) -> tuple[int, ...]:
+    """The numbers of steps that a model can be told to speak in, rising; empty unless it has `step_counts`.
+
+    Its `infer` then takes `n_steps`, one of them, and the `seed` of the noise that it starts from.
+    """
+    return tuple(getattr(model, "step_counts", ()))
+
+
 class AcousticModel(Protocol):
     """Tokens to mel, or to samples. `config` has `n_symbols`, `n_mels` and `speakers`, and rebuilds the model."""
 

@@ -23,6 +23,7 @@ class Controls:
     speed: float = 1.0
     pitch: float = 0.0
     energy: float = 1.0
+    steps: int | None = None  # of a model with `step_counts`; None: all of its own
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Engine(Protocol):
     """Runs the networks of one voice; any number of threads may call it at a time."""
 
     name: EngineName
+    step_counts: tuple[int, ...]  # the numbers of steps that the acoustic model can speak in; empty if it has none
     controls: frozenset[str]  # those of "speed", "pitch", "energy" that the acoustic model obeys
 
     def seeded(self, seed: int) -> AbstractContextManager[None]:

@@ -71,6 +71,7 @@ class OnnxEngine:
     """Runs the graphs of one voice. Nothing is drawn by chance: the seed changes nothing."""
 
     name: EngineName = "onnx"
+    step_counts: tuple[int, ...] = ()  # models with steps have no graphs
 
     def __init__(self, part: OnnxPart, encoder: Graph, decoder: Graph, vocoder: OnnxVocoder | None) -> None:
         self._part = part

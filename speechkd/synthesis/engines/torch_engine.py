@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from speechkd.errors import ArtifactError, SpeechkdError
-from speechkd.models.tts.interface import AcousticModel
+from speechkd.models.tts.interface import AcousticModel, step_counts
 from speechkd.models.tts.load import KINDS, build_model
 from speechkd.models.vocoder.checkpoint import build_generator
 from speechkd.models.vocoder.griffinlim import GriffinLim
@@ -37,6 +37,7 @@ class TorchEngine:
         self.acoustic = acoustic
         self.vocoder = vocoder
         self.controls = acoustic.controls
+        self.step_counts = step_counts(acoustic)
 
     @contextmanager
     def seeded(self, seed: int) -> Iterator[None]:
@@ -55,12 +56,19 @@ class TorchEngine:
             speed=controls.speed,
             pitch_semitones=controls.pitch,
             energy=controls.energy,
+            **self._noise(controls),
         )
         n_frames = int(made.mel_lengths[0])
         durations = made.durations[0].cpu().numpy()
         if made.samples is not None:
             return Predicted(n_frames, durations, None, made.samples[0].float().cpu().numpy())
         return Predicted(n_frames, durations, made.mel[0, :n_frames].float().cpu().numpy())
+
+    def _noise(self, controls: Controls) -> dict[str, Any]:
+        """What only models with steps are told; their noise follows from the seed of the block around."""
+        if not self.step_counts:
+            return {}
+        return {"n_steps": controls.steps, "seed": int(torch.randint(2**31, ()))}
 
     @torch.inference_mode()
     def vocode(self, mel: FloatArray) -> FloatArray | None:
