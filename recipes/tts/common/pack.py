@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recipes.tts.common.origin import Origin, licences, origins
+from recipes.tts.common.infer import PREDICTED, RECORDING
+from recipes.tts.common.origin import STARTED, Origin, licences, origins
+from recipes.tts.common.results import METRICS, command
 from speechkd.hub.fetch import fetch_files
 from speechkd.models.tts.interface import makes_samples
 from speechkd.models.tts.load import load_model
@@ -61,19 +63,35 @@ def _own_words(path: Path | None) -> dict[str, tuple[str, ...]]:
 
 def card(cfg: Any, scores: dict[str, Any], vocoder: str, starts: Mapping[str, Origin] | None = None) -> str:
     """The voice's card: what it was made from, under which licence, how near it comes."""
-    predicted = scores["predicted"]
     started = "".join(f"| {name} | {start.in_words()} |\n" for name, start in (starts or {}).items())
     return f"""# {cfg.pack.name}
 
 | | |
 |---|---|
 | recipe | {cfg.recipe}, {cfg.train.max_steps} steps, seed {cfg.train.seed} |
+| command | `{command(cfg, (starts or {}).get(STARTED))}` |
 | recordings | {cfg.corpus.title or cfg.corpus.name} |
 | speaker | {cfg.corpus.speaker or "not stated"} |
 | licence of the recordings | {cfg.corpus.licence or "not stated"} |
 {started}| vocoder | {vocoder} |
-| MCD-DTW | {predicted["mcd_dtw_db"]:.2f} dB over {scores["utterances"]} held-out sentences |
-| duration error | {predicted["duration_mae_ms"]:.1f} ms per phone |
 
+Over {scores["utterances"]} held-out sentences, everything predicted:
+
+| | |
+|---|---|
+{_measured(scores)}
 Speak with it: `speechkd synthesize "Hello." --voice THIS_FOLDER -o hello.wav`
 """
+
+
+def _measured(scores: dict[str, Any]) -> str:
+    """A line per figure that was measured; word errors beside those of the recordings, if these were listened to."""
+    lines = ""
+    for key, title, form in METRICS:
+        if (value := scores[PREDICTED].get(key)) is None:
+            continue
+        own = scores.get(RECORDING, {}).get(key)
+        lines += (
+            f"| {title} | {form.format(value)}{f' (the recordings: {form.format(own)})' if own is not None else ''} |\n"
+        )
+    return lines

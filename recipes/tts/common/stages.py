@@ -88,8 +88,19 @@ def score(cfg: Any, ctx: Context) -> None:
 @stage(
     inputs=("tokens", "model", "scores"),
     outputs=("voice",),
-    uses=("recipe", "pack", "audio.mel", "audio.vocoder_level_db", "vocoder", "text", "corpus", "train"),
+    uses=(
+        "recipe",
+        "pack",
+        "audio.mel",
+        "audio.vocoder_level_db",
+        "vocoder",
+        "text",
+        "corpus",
+        "train",
+        "results.conf",
+    ),
     external=("text.lexicon", "vocoder.path"),
+    version=2,
 )
 def pack(cfg: Any, ctx: Context) -> None:
     """Put the model, the vocoder and the symbols into one folder that speaks by itself."""

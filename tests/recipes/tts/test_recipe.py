@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -238,6 +239,10 @@ def test_the_packed_voice_speaks_without_the_run(bench: Bench) -> None:
     np.testing.assert_array_equal(voice.synthesize("Hello there.").samples, speech.samples)
     card = (bench.run_dir / "voice" / "card.md").read_text(encoding="utf-8")
     assert "Apache-2.0" in card and "espeak-ng" in card
+    scores = json.loads((bench.run_dir / "scores" / "scores.json").read_text())
+    assert f"| MCD-DTW (dB) | {scores['predicted']['mcd_dtw_db']:.2f} |" in card
+    told = re.search(r"- command: (`.*`)", (bench.run_dir / "results" / "RESULTS.md").read_text())
+    assert told and f"| command | {told[1]} |" in card
 
 
 def test_a_learning_rate_makes_training_and_what_follows_stale(bench: Bench) -> None:
