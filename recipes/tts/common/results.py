@@ -126,8 +126,8 @@ def command(cfg: Any, start: Origin | None = None) -> str:
 
 def vocoder_settings(vocoder: Any) -> list[str]:
     """What a command needs so that this vocoder speaks: nothing for Griffin-Lim."""
-    if vocoder.type == "istft":
-        return [f"--set vocoder.path={vocoder.path.name}"]
+    if vocoder.type == "istft":  # the folder `vocoder` of a run
+        return [f"--set vocoder.path={vocoder.path.parent.name}/{vocoder.path.name}"]
     if vocoder.type == "hifigan":
         source = vocoder.path.name if vocoder.path else f"{vocoder.hub}@{vocoder.revision}"
         return [f"--set vocoder.path={source}"]
