@@ -74,14 +74,14 @@ class VocoderTask:
         """A slice of each clip, which depends on seed, epoch and clip alone."""
         return self.dataset.random(ids, self.slices.frames, *self.place)
 
-    def make(self, model: nn.Module, batch: SliceBatch) -> Tensor:
-        """The samples (B, F * hop) of a batch's mels."""
+    def make(self, model: nn.Module, batch: SliceBatch, step: int) -> Tensor:
+        """The samples (B, F * hop) of a batch's mels; step 0 in validation."""
         samples: Tensor = model(batch.mel.transpose(1, 2))
         return samples
 
     def losses(self, model: nn.Module, batch: SliceBatch, step: int = 0) -> Mapping[str, Tensor]:
         """`mel`, `stft` if it has a weight, and once the game has begun `adversarial` and `matching`."""
-        made = self.make(model, batch)
+        made = self.make(model, batch, step)
         self._made = made.detach()
         terms = self.quiet_terms(batch, made, step)
         if self.playing(step):
@@ -148,7 +148,7 @@ class VocoderTask:
         for first in range(0, len(self.valid_ids), size):
             batch = self.valid_batch(self.valid_ids[first : first + size], predicted).to(device)
             with torch.inference_mode():
-                made = self.make(model, batch)
+                made = self.make(model, batch, 0)
                 terms = self.quiet_terms(batch, made, 0)
                 figures = {name: float(value) for name, value in terms.items()}
                 figures |= {"loss": sum(figures.values()), "mel_l1": float(self.mel_loss(made, batch.samples))}

@@ -1,4 +1,4 @@
-"""A fast vocoder: mel to a short-time spectrum by a small network, taught by a HiFi-GAN and by recordings."""
+"""A fast vocoder: mel to pitch and filters by a small network, taught by recordings and by a HiFi-GAN."""
 
 from __future__ import annotations
 
@@ -21,6 +21,20 @@ from speechkd.runner import Context, Recipe, stage
 
 
 @stage(
+    inputs=("manifest", "mels"),
+    outputs=("pitch",),
+    uses=("corpora.*.name", "audio.mel", "audio.loudness_dbfs"),
+    external=("corpora.*.dir",),
+    imports=("recipes.vocoder.istft.pitch", "speechkd.features.pitch", "speechkd.features.dio"),
+)
+def pitch(cfg: Any, ctx: Context) -> None:
+    """The pitch of every clip."""
+    from recipes.vocoder.istft.pitch import run
+
+    run(cfg, ctx)
+
+
+@stage(
     inputs=TRAIN_INPUTS,
     outputs=("targets",),
     uses=(
@@ -29,21 +43,21 @@ from speechkd.runner import Context, Recipe, stage
     ),
     external=("corpora.*.dir", "teacher.path"),
     imports=("recipes.vocoder.istft.targets", "recipes.vocoder.istft.augment", "recipes.vocoder.istft.teacher"),
-    version=2,
+    version=3,
 )  # fmt: skip
 def targets(cfg: Any, ctx: Context) -> None:
-    """The teacher's samples for the training clips and for changed copies of them; none without a stored teacher."""
+    """What the teacher says of changed copies of the training clips; nothing without a stored teacher."""
     from recipes.vocoder.istft.targets import run
 
     run(cfg, ctx)
 
 
 @stage(
-    inputs=(*TRAIN_INPUTS, "targets"),
+    inputs=(*TRAIN_INPUTS, "pitch", "targets"),
     outputs=("vocoder", "discriminators"),
     uses=(*TRAIN_USES, "model", "teacher", "distill", "augment"),
     external=(*TRAIN_EXTERNAL, "teacher.path"),
-    version=2,
+    version=3,
 )
 def train(cfg: Any, ctx: Context) -> None:
     """Train the network on recordings, on its teacher's samples, and in a game; write the folder that speaks."""
@@ -57,7 +71,7 @@ RECIPE = Recipe(
     name="vocoder/istft",
     config=IstftRecipe,
     stages=(
-        *(prepare, extract, predict, targets, train, infer, score),
+        *(prepare, extract, pitch, predict, targets, train, infer, score),
         results_stage("model", "teacher", "distill", "augment"),
     ),
     run_dir=lambda cfg: cfg.run.dir,

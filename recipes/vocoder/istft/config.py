@@ -11,13 +11,10 @@ from recipes.vocoder.common.config import AdversarialSection, LossSection, Vocod
 from speechkd.audio.presets import MEL_PRESETS
 from speechkd.config import Config, ConfigPath
 from speechkd.distill.schedules import Weight, weight_at
-from speechkd.losses.spectral_config import Resolution
 from speechkd.models.vocoder.discriminators_config import DiscriminatorsConfig
 from speechkd.models.vocoder.files import vocoder_problem
 from speechkd.models.vocoder.istft_config import IstftConfig
 from speechkd.models.vocoder.spectral_discriminator_config import SpectralConfig
-
-PHASE_RESOLUTION = Resolution(fft=1024, hop=256, window=1024)
 
 
 class TeacherSection(Config):
@@ -38,23 +35,20 @@ class TeacherSection(Config):
 class DistillSection(Config):
     """Weights of what is learned from the teacher's samples; each may depend on the step."""
 
+    mel: Weight = Field(0.0, description="L1 of log mels up to half the sample rate")
     stft: Weight = Field(0.0, description="multi-resolution STFT, at losses.resolutions")
-    phase: Weight = Field(0.0, description="phases: they follow from the mel, because the teacher draws nothing")
-    frequency: Weight = Field(0.0, description="advance of phases from frame to frame")
-    delay: Weight = Field(0.0, description="advance of phases from bin to bin")
-    complex: Weight = Field(0.0, description="distance of complex spectra")
-    resolution: Resolution = Field(PHASE_RESOLUTION, description="of the terms of phase and of complex")
+    pitch: Weight = Field(0.0, description="cross-entropy of the pitch, where the teacher's samples are voiced")
 
     def weights(self) -> dict[str, Weight]:
         """The weights by term."""
-        return {name: getattr(self, name) for name in ("stft", "phase", "frequency", "delay", "complex")}
+        return {name: getattr(self, name) for name in ("mel", "stft", "pitch")}
 
 
 class AugmentSection(Config):
     """Mels that nobody recorded: made of recorded ones, and answered by the teacher alone."""
 
-    share: float = Field(0.0, ge=0, le=8, description="of such slices per recorded slice in a batch")
-    copies: int = Field(2, ge=1, description="changed copies of each clip that are stored; a live one hears new ones")
+    share: float = Field(0.25, gt=0, le=8, description="of such slices per recorded slice in a batch; at least one")
+    copies: int = Field(1, ge=1, description="changed copies of each clip that are stored; a live one hears new ones")
     gain_db: float = Field(6.0, ge=0, le=30, description="louder or softer by up to this")
     tilt_db: float = Field(6.0, ge=0, le=30, description="highest against lowest band, by up to this")
     stretch: float = Field(0.15, ge=0, lt=0.8, description="slower or faster by up to this share")
@@ -63,10 +57,9 @@ class AugmentSection(Config):
 
 
 class RecordedSection(LossSection):
-    """The terms of the loss against the recordings; the weights of phases are of their advance, which mels tell."""
+    """The terms of the loss against the recordings."""
 
-    frequency: float = Field(0.0, ge=0, description="weight of the advance of phases from frame to frame")
-    delay: float = Field(0.0, ge=0, description="weight of the advance of phases from bin to bin")
+    pitch: float = Field(1.0, ge=0, description="weight of the pitch's cross-entropy, where the recording is voiced")
 
 
 class JudgesConfig(DiscriminatorsConfig):
@@ -92,25 +85,24 @@ class IstftRecipe(VocoderConfig):
     augment: AugmentSection = AugmentSection()
 
     def transforms(self) -> Iterable[int]:
-        """Those of the terms of phases and of the teacher, too."""
+        """Those of the teacher's terms, too."""
         weights = self.distill.weights()
         if self.losses.stft or weights["stft"] != 0:
             yield from (each.fft for each in self.losses.resolutions)
-        if self.losses.frequency or self.losses.delay:
-            yield PHASE_RESOLUTION.fft
-        if any(weight != 0 for name, weight in weights.items() if name != "stft"):
-            yield self.distill.resolution.fft
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """A network or a teacher of another mel; terms or mels without a teacher; nothing to learn at first."""
+        """A network or a teacher of another mel; terms without a teacher; nothing to learn at first."""
         yield from VocoderConfig.problems(self)
         preset = MEL_PRESETS[self.audio.mel]
-        for name in ("hop_samples", "n_mels"):
+        for name in ("hop_samples", "n_mels", "sample_rate"):
             if getattr(self.model, name) != getattr(preset, name):
                 yield f"model.{name}", f"is {getattr(self.model, name)}, {preset.name} has {getattr(preset, name)}"
-        learned = [self.losses.mel, self.losses.stft, self.losses.frequency, self.losses.delay]
-        if not any(learned) and all(weight_at(each, 1) == 0 for each in self.distill.weights().values()):
+        if not (self.losses.mel or self.losses.stft) and all(
+            weight_at(each, 1) == 0 for each in (self.distill.mel, self.distill.stft)
+        ):
             yield "losses", "nothing is learned at step 1: give a term of losses or of distill a weight"
+        if not self.losses.pitch and self.distill.pitch == 0:
+            yield "losses.pitch", "nobody teaches the pitch: give it a weight here or in distill"
         if self.teacher.path is None:
             yield from self._needs_teacher()
         elif problem := vocoder_problem(self.teacher.path, preset):
@@ -118,7 +110,6 @@ class IstftRecipe(VocoderConfig):
 
     def _needs_teacher(self) -> Iterable[tuple[str, str]]:
         asking = [f"distill.{name}" for name, weight in self.distill.weights().items() if weight != 0]
-        asking += ["augment.share"] if self.augment.share else []
         if asking:
             why = f"{', '.join(asking)} ask{'s' if len(asking) == 1 else ''} for a teacher"
             yield "teacher.path", f"{why}: give its folder, or set 0"

@@ -1,9 +1,9 @@
-"""Slices with questions to a teacher: about the recorded mels, and about mels that nobody recorded."""
+"""Slices with their pitch, and questions to a teacher about mels that nobody recorded."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -14,14 +14,13 @@ from torch import Tensor
 from recipes.vocoder.common.dataset import SliceBatch, SliceDataset
 from recipes.vocoder.istft.augment import Mel, augmented
 from recipes.vocoder.istft.config import AugmentSection
+from speechkd.runner import ItemStore
 from speechkd.training.seeds import derive_seed
-
-RECORDED, PREDICTED = "recorded", "predicted"
 
 
 @dataclass(frozen=True)
 class Question:
-    """A slice that the teacher is asked about: `variant` is recorded, predicted, or the name of a changed copy."""
+    """A slice that the teacher is asked about: `variant` is the name of a changed copy of a clip."""
 
     clip: str
     variant: str
@@ -54,16 +53,27 @@ class Questions:
 
 
 @dataclass
-class TaughtBatch(SliceBatch):
-    """B recorded slices, E slices of mels that nobody recorded, and the questions about all B + E of them."""
+class PitchedBatch(SliceBatch):
+    """Slices and their pitch."""
 
-    extra: Tensor  # (E, F, n_mels), natural log
+    f0_hz: Tensor  # (B, F), 0 where unvoiced
+
+    def to(self, device: torch.device | str) -> PitchedBatch:
+        """The same batch on another device."""
+        return PitchedBatch(self.ids, self.mel.to(device), self.samples.to(device), self.f0_hz.to(device))
+
+
+@dataclass
+class TaughtBatch(PitchedBatch):
+    """B recorded slices, R slices of mels that nobody recorded, and the questions about these."""
+
+    extra: Tensor  # (R, F, n_mels), natural log
     questions: Questions
 
     def to(self, device: torch.device | str) -> TaughtBatch:
         """The same batch on another device."""
-        moved = (self.mel.to(device), self.samples.to(device), self.extra.to(device), self.questions.to(device))
-        return TaughtBatch(self.ids, *moved)
+        mel, samples, f0_hz, extra = (part.to(device) for part in (self.mel, self.samples, self.f0_hz, self.extra))
+        return TaughtBatch(self.ids, mel, samples, f0_hz, extra, self.questions.to(device))
 
 
 def answer_id(clip: str, variant: str) -> str:
@@ -71,49 +81,60 @@ def answer_id(clip: str, variant: str) -> str:
     return f"{clip}@{variant}"
 
 
+class PitchedDataset(SliceDataset):
+    """Slices as in a SliceDataset, with the pitch of their recordings (`pitch`: f0_hz per clip)."""
+
+    def __init__(self, plain: SliceDataset, pitch: ItemStore) -> None:
+        super().__init__(plain.mels, plain.recordings, plain.predicted, plain.share)
+        self.pitch = pitch
+
+    def _batch(self, ids: Sequence[str], n_frames: int, place: Callable[[str], tuple[int, bool]]) -> PitchedBatch:
+        plain = super()._batch(ids, n_frames, place)
+        f0_hz = torch.stack([self._f0(id_, place(id_)[0], n_frames) for id_ in ids])
+        return PitchedBatch(plain.ids, plain.mel, plain.samples, f0_hz)
+
+    def _f0(self, id_: str, start: int, n_frames: int) -> Tensor:
+        """f0_hz (n_frames,); after the clip's end, 0."""
+        part = torch.from_numpy(self.pitch.array(id_, "f0_hz")[start : start + n_frames].copy())
+        return torch.nn.functional.pad(part, (0, n_frames - len(part)))
+
+
 class CopiesOfClips:
-    """The mels of clips as they are, as an acoustic model predicts them, and changed."""
+    """The mels of clips, changed."""
 
     def __init__(self, plain: SliceDataset, how: AugmentSection) -> None:
         self.plain, self.how = plain, how
 
     def mel(self, clip: str, variant: str) -> Mel:
         """The whole mel (frames, n_mels) of a copy."""
-        if variant in (RECORDED, PREDICTED):
-            return self.plain.mel(clip, variant == PREDICTED)
         floor = math.log(self.plain.recordings.preset.log_floor)
         return augmented(self.plain.mel(clip), clip, variant, self.how, floor)
 
 
-class TaughtDataset(SliceDataset):
-    """Random slices as in a SliceDataset, with questions.
+class TaughtDataset(PitchedDataset):
+    """Random slices as in a PitchedDataset, with questions.
 
     pool: the clips that changed copies are made of. context_frames: what a live teacher hears around a slice; None
     where answers are stored, which are of whole clips.
     """
 
     def __init__(
-        self, plain: SliceDataset, pool: Sequence[str], how: AugmentSection, context_frames: int | None
+        self, plain: PitchedDataset, pool: Sequence[str], how: AugmentSection, context_frames: int | None
     ) -> None:
-        super().__init__(plain.mels, plain.recordings, plain.predicted, plain.share)
+        super().__init__(plain, plain.pitch)
         self.copies, self.pool = CopiesOfClips(plain, how), list(pool)
         self.how, self.context_frames = how, context_frames
 
     def random(self, ids: Sequence[str], n_frames: int, seed: int, epoch: int) -> TaughtBatch:
-        """As in a SliceDataset; the changed copies depend on seed, epoch and ids as well."""
+        """As in a PitchedDataset; the changed copies depend on seed, epoch and ids as well."""
         plain = super().random(ids, n_frames, seed, epoch)
-        asked = [self._question(id_, n_frames, seed, epoch) for id_ in ids]
+        assert isinstance(plain, PitchedBatch)
         draw = Random(derive_seed(seed, epoch=epoch, purpose=f"changed copies {' '.join(ids)}"))
-        changed = [self._changed(draw, n_frames, epoch) for _ in range(round(self.how.share * len(ids)))]
-        mels = [self.copies.mel(each.clip, each.variant) for each in changed]
-        parts = [self._cut(mel, each.start, n_frames) for mel, each in zip(mels, changed, strict=True)]
-        extra = torch.stack(parts) if parts else plain.mel.new_zeros(0, *plain.mel.shape[1:])
-        return TaughtBatch(plain.ids, plain.mel, plain.samples, extra, self._questions(asked, changed, mels, n_frames))
-
-    def _question(self, id_: str, n_frames: int, seed: int, epoch: int) -> Question:
-        start, wanted = self.place(id_, n_frames, seed, epoch)
-        there = wanted and self.predicted is not None and id_ in self.predicted
-        return Question(id_, PREDICTED if there else RECORDED, start)
+        asked = [self._changed(draw, n_frames, epoch) for _ in range(max(1, round(self.how.share * len(ids))))]
+        mels = [self.copies.mel(each.clip, each.variant) for each in asked]
+        extra = torch.stack([self._cut(mel, each.start, n_frames) for mel, each in zip(mels, asked, strict=True)])
+        questions = self._questions(asked, mels, n_frames)
+        return TaughtBatch(plain.ids, plain.mel, plain.samples, plain.f0_hz, extra, questions)
 
     def _changed(self, draw: Random, n_frames: int, epoch: int) -> Question:
         """A slice of a changed copy: of one of those that are stored, or of one that is of this epoch alone."""
@@ -123,16 +144,12 @@ class TaughtDataset(SliceDataset):
         length = len(self.copies.mel(clip, variant))
         return Question(clip, variant, draw.randint(0, max(0, length - n_frames)))
 
-    def _questions(
-        self, asked: Sequence[Question], changed: Sequence[Question], mels: Sequence[Mel], n_frames: int
-    ) -> Questions:
-        every = [*asked, *changed]
-        windows, offsets = torch.zeros(len(every), 0, self.recordings.preset.n_mels), [0] * len(every)
+    def _questions(self, asked: Sequence[Question], mels: Sequence[Mel], n_frames: int) -> Questions:
+        windows, offsets = torch.zeros(len(asked), 0, self.recordings.preset.n_mels), [0] * len(asked)
         if self.context_frames is not None:
-            whole = [self.copies.mel(each.clip, each.variant) for each in asked] + list(mels)
-            pairs = [self._window(mel, each.start, n_frames) for mel, each in zip(whole, every, strict=True)]
+            pairs = [self._window(mel, each.start, n_frames) for mel, each in zip(mels, asked, strict=True)]
             windows, offsets = torch.stack([window for window, _ in pairs]), [offset for _, offset in pairs]
-        return Questions([each.key for each in every], [each.start for each in every], n_frames, windows, offsets)
+        return Questions([each.key for each in asked], [each.start for each in asked], n_frames, windows, offsets)
 
     def _window(self, mel: Mel, start: int, n_frames: int) -> tuple[Tensor, int]:
         """A slice with its surroundings, which end where the clip ends, and where in them the slice begins."""

@@ -11,21 +11,22 @@ from speechkd.distill.targets import TargetSpec
 #: What the teacher says for a mel, in rows of one hop per frame. Half precision is 60 dB under the loudest sample of
 #: any stretch, and half the room.
 SAMPLES = TargetSpec("samples", ("frame", "feature"), "float16")
-SPECS = (SAMPLES,)
+#: The pitch of what it says, 0 where unvoiced: changed mels have a pitch of their own.
+F0 = TargetSpec("f0_hz", ("frame",), "float32")
+SPECS = (SAMPLES, F0)
 PREFIX = "teacher_"
 
-_TAUGHT = {
-    "stft": "mean over resolutions of ‖|S| - |Ŝ|‖ / ‖|S|‖ + mean |ln |S| - ln |Ŝ||",
-    "phase": "Σ √|S| (1 - cos(φ̂ - φ)) / Σ √|S|",
-    "frequency": "the same of φ(frame + 1) - φ(frame)",
-    "delay": "the same of φ(bin + 1) - φ(bin)",
-    "complex": "Σ |Ŝ - S| / Σ |S|",
+# The same terms are learned from recordings and from the teacher.
+_EQUATIONS = {
+    "mel": "mean |mel(x̂) - mel(x)|, x̂ at the pitch of x",
+    "stft": "mean over resolutions of ‖|S| - |Ŝ|‖ / ‖|S|‖ + mean |ln |S| - ln |Ŝ||, x̂ at the pitch of x",
+    "pitch": "-Σ_b g_b ln p_b over voiced frames, g a bell of 20 cents around the pitch of x",
 }
-_RECORDED = {
-    "mel": "mean |mel(x̂) - mel(x)|",
-    "stft": _TAUGHT["stft"],
-    "frequency": "Σ √|S| (1 - cos(Δφ̂ - Δφ)) / Σ √|S|, Δ from frame to frame",
-    "delay": "the same, Δ from bin to bin",
+# What each reads of the student and of who is copied.
+_READS = {
+    "mel": ("filters", ("samples", "f0_hz")),
+    "stft": ("filters", ("samples", "f0_hz")),
+    "pitch": ("filters", ("f0_hz",)),
 }
 
 
@@ -33,8 +34,8 @@ def taught_terms(cfg: Any) -> tuple[TermSpec, ...]:
     """The terms that the teacher's samples feed."""
     weights = cfg.distill.weights()
     return tuple(
-        TermSpec(f"{PREFIX}{name}", equation, ("samples",), ("samples",), weights[name])
-        for name, equation in _TAUGHT.items()
+        TermSpec(f"{PREFIX}{name}", equation, (_READS[name][0],), _READS[name][1], weights[name])
+        for name, equation in _EQUATIONS.items()
     )
 
 
@@ -51,8 +52,8 @@ def plan(cfg: Any) -> DistillationPlan:
     """The plan of a configuration, with the terms that the recordings feed."""
     taught = taught_plan(cfg)
     recorded = tuple(
-        TermSpec(name, equation, ("samples",), (), getattr(cfg.losses, name), ("samples",))
-        for name, equation in _RECORDED.items()
+        TermSpec(name, equation, (_READS[name][0],), (), getattr(cfg.losses, name), _READS[name][1])
+        for name, equation in _EQUATIONS.items()
     )
     game = cfg.adversarial
     played = (
@@ -63,7 +64,7 @@ def plan(cfg: Any) -> DistillationPlan:
         ),
     )  # fmt: skip
     notes = [f"the game begins at step {game.start_step}"] if game.weight else []
-    if cfg.augment.share:
+    if cfg.teacher.path is not None:
         notes.append(f"{cfg.augment.share:g} slices of changed mels per recorded slice: only the teacher answers them")
     return DistillationPlan(
         taught.teacher, taught.student, taught.stored, SPECS, (*recorded, *played, *taught.terms), tuple(notes)

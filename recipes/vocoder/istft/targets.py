@@ -1,4 +1,4 @@
-"""The stage `targets`: the teacher speaks every clip that is learned from, and changed copies of them."""
+"""The stage `targets`: the teacher speaks changed copies of every clip that is learned from."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 from recipes.vocoder.common.dataset import SliceDataset
 from recipes.vocoder.common.train import open_dataset
 from recipes.vocoder.istft.config import AugmentSection
-from recipes.vocoder.istft.dataset import PREDICTED, RECORDED, CopiesOfClips, answer_id
+from recipes.vocoder.istft.dataset import CopiesOfClips, answer_id
 from recipes.vocoder.istft.plan import SPECS
+from speechkd.audio.presets import mel_preset
 from speechkd.distill.store import target_arrays, write_description
 from speechkd.runner import Context, Item
 
@@ -29,7 +30,7 @@ class Asking:
 
 
 def run(cfg: Any, ctx: Context) -> None:
-    """Write `targets`: for each copy of each training clip, the teacher's samples; empty without a stored teacher."""
+    """Write `targets`: the teacher's answer to each changed copy of each training clip; none, if it is not stored."""
     if cfg.teacher.path is None or cfg.teacher.source == "live":
         ctx.map(_speak, [], "targets")
         return
@@ -39,7 +40,8 @@ def run(cfg: Any, ctx: Context) -> None:
     made_by = who_speaks(cfg.teacher.path, cfg.teacher.level_db)
     how = AugmentSection(**{name: getattr(cfg.augment, name) for name in AugmentSection.model_fields})
     asking = Asking(dataset, how, cfg.teacher.path, cfg.teacher.level_db, cfg.audio.mel, made_by)
-    items = sorted((answer_id(*pair), pair) for id_ in splits["train"] for pair in _copies(id_, dataset, how))
+    pairs = [(id_, str(number)) for id_ in splits["train"] for number in range(how.copies)]
+    items = sorted((answer_id(*pair), pair) for pair in pairs)
     ctx.map(_speak, items, "targets", common=asking, max_errors=cfg.run.max_errors)
     write_description(ctx.output("targets"), [spec.by(made_by) for spec in SPECS], mels_digest(ctx), made_by)
 
@@ -49,24 +51,16 @@ def mels_digest(ctx: Context) -> str:
     return ctx.record("extract").outputs["mels"].digest
 
 
-def _copies(id_: str, dataset: SliceDataset, how: AugmentSection) -> list[tuple[str, str]]:
-    """The copies of a clip that training may ask about."""
-    variants = [RECORDED]
-    if dataset.predicted is not None and id_ in dataset.predicted:
-        variants.append(PREDICTED)
-    if how.share:
-        variants += [str(number) for number in range(how.copies)]
-    return [(id_, variant) for variant in variants]
-
-
 def _speak(_id: str, pair: tuple[str, str], asking: Asking) -> Item:
     import torch
+
+    from recipes.vocoder.istft.teacher import said
 
     mel = CopiesOfClips(asking.dataset, asking.augment).mel(*pair)
     speaker = _speaker(asking.teacher, asking.level_db, asking.mel_preset_name, asking.made_by)
     with torch.inference_mode():
-        samples = speaker(torch.from_numpy(mel)[None])
-    arrays = target_arrays({"samples": samples}, [spec.by(asking.made_by) for spec in SPECS])
+        answer = said(speaker, torch.from_numpy(mel)[None], mel_preset(asking.mel_preset_name))
+    arrays = target_arrays(answer, [spec.by(asking.made_by) for spec in SPECS])
     return Item(arrays, {"n_frames": len(mel)})
 
 

@@ -1,4 +1,4 @@
-"""The inverse-STFT vocoder for the training loop: recordings and a game as for HiFi-GAN, and a teacher."""
+"""The inverse-STFT vocoder for the training loop: recordings and a game as for HiFi-GAN, the pitch, and a teacher."""
 
 from __future__ import annotations
 
@@ -6,75 +6,69 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recipes.vocoder.common.dataset import SliceBatch
 from recipes.vocoder.common.task import VocoderTask
-from recipes.vocoder.istft.config import PHASE_RESOLUTION
-from recipes.vocoder.istft.dataset import TaughtBatch, TaughtDataset
+from recipes.vocoder.istft.dataset import PitchedBatch, PitchedDataset, TaughtBatch, TaughtDataset
+from recipes.vocoder.istft.pitch import continuous
 from recipes.vocoder.istft.plan import PREFIX, taught_plan
 from speechkd.distill.objective import Objective
 from speechkd.distill.schedules import weight_at
 from speechkd.distill.targets import Targets
 from speechkd.distill.teacher import Teacher
-from speechkd.losses.phase import (
-    PhaseLoss,
-    complex_distance,
-    complex_spectrum,
-    delay_distance,
-    frequency_distance,
-    phase_distance,
-)
+from speechkd.losses.pitch import pitch_cross_entropy
 from speechkd.losses.spectral import MultiResolutionStftLoss
-from speechkd.losses.spectral_config import Resolution
+from speechkd.models.vocoder.excitation import NOISE_FRAMES
+from speechkd.models.vocoder.istft import Filters, IstftVocoderNetwork, excitation_of
 
 
 class IstftTask(VocoderTask):
-    """L of VocoderTask + λ_f L_frequency + λ_d L_delay on recordings + Σ λ_k L_k on what the teacher says.
+    """L of VocoderTask + λ_p L_pitch on recordings + Σ λ_k L_k on what the teacher says.
 
-    The teacher's terms are over recorded slices and over those that nobody recorded; without a teacher, and where all
-    its weights are 0, this is the task without one, to the last bit. Validation hears recordings alone.
+    The filters are learned with pulses at the pitch of what is copied, not at the network's own. The teacher is asked
+    about mels that nobody recorded: of the others there is something better. Validation hears recordings alone.
     """
 
     def __init__(
         self,
-        model: nn.Module,
+        model: IstftVocoderNetwork,
         opponent: nn.Module,
-        dataset: Any,
+        dataset: PitchedDataset,
         splits: tuple[Sequence[str], Sequence[str]],
         cfg: Any,
         teacher: Teacher | None = None,
     ) -> None:
         """As VocoderTask. teacher: answers Questions; the dataset then is made a TaughtDataset."""
-        self.teacher, self.objective = teacher, taught_objective(cfg) if teacher is not None else None
         if teacher is not None:
             context = cfg.teacher.context_frames if cfg.teacher.source == "live" else None
             dataset = TaughtDataset(dataset, splits[0], cfg.augment, context)
         super().__init__(model, opponent, dataset, splits, cfg)
-        weights = cfg.losses
-        self.advance = {
-            name: PhaseLoss(PHASE_RESOLUTION, 0.0, *pair)
-            for name, pair in (("frequency", (weights.frequency, 0.0)), ("delay", (0.0, weights.delay)))
-            if any(pair)
-        }
-        self._all: Tensor | None = None
+        self.copies = Copies(model)
+        self.teacher = teacher
+        self.objective = taught_objective(cfg, self.copies, self.mel_loss) if teacher is not None else None
+        self._filters: Filters | None = None
 
-    def make(self, model: nn.Module, batch: SliceBatch) -> Tensor:
-        """The samples of the recorded slices; those of the others are kept for the teacher's terms."""
-        if not isinstance(batch, TaughtBatch):
-            return super().make(model, batch)
-        self._all = model(torch.cat([batch.mel, batch.extra]).transpose(1, 2))
-        made: Tensor = self._all[: len(batch.ids)]
-        return made
+    def make(self, model: nn.Module, batch: Any, step: int) -> Tensor:
+        """The samples of the recorded slices; the filters of all are kept for the other terms."""
+        assert isinstance(batch, PitchedBatch) and isinstance(model, IstftVocoderNetwork)
+        mels = torch.cat([batch.mel, batch.extra]) if isinstance(batch, TaughtBatch) else batch.mel
+        self._filters = model.filters(mels.transpose(1, 2))
+        self.copies.step = step
+        return self.copies(Filters(*(part[: len(batch.ids)] for part in self._filters)), batch.f0_hz)
 
-    def quiet_terms(self, batch: SliceBatch, made: Tensor, step: int) -> dict[str, Tensor]:
+    def quiet_terms(self, batch: Any, made: Tensor, step: int) -> dict[str, Tensor]:
         """The weighted terms that need no discriminator; step 0 in validation, where the teacher is not heard."""
+        assert self._filters is not None
         terms = super().quiet_terms(batch, made, step)
-        terms |= {name: loss(made, batch.samples) for name, loss in self.advance.items()}
+        if self.weights.pitch:
+            said = self._filters.pitch[: len(batch.ids)]
+            terms["pitch"] = self.weights.pitch * pitch_cross_entropy(said, batch.f0_hz, self.copies.log_pitches)
         if isinstance(batch, TaughtBatch) and self._heard(step):
-            assert self._all is not None and self.objective is not None and self.teacher is not None
-            terms |= self.objective.terms({"samples": self._all}, self.teacher, batch.questions, step)
+            assert self.objective is not None and self.teacher is not None
+            taught = Filters(*(part[len(batch.ids) :] for part in self._filters))
+            terms |= self.objective.terms({"filters": taught}, self.teacher, batch.questions, step)
         return terms
 
     def _heard(self, step: int) -> bool:
@@ -83,50 +77,46 @@ class IstftTask(VocoderTask):
         return step > 0 and any(weight_at(spec.weight, step) != 0.0 for spec in specs)
 
 
-def taught_objective(cfg: Any) -> Objective:
-    """The terms of a configuration that the teacher's samples feed."""
-    spectra = _Spectra(cfg.distill.resolution)
-    distances = {
-        "phase": phase_distance,
-        "frequency": frequency_distance,
-        "delay": delay_distance,
-        "complex": complex_distance,
-    }
-    functions = {f"{PREFIX}{name}": partial(_between, each, spectra) for name, each in distances.items()}
-    functions[f"{PREFIX}stft"] = partial(_stft, MultiResolutionStftLoss(cfg.losses.resolutions))
-    return taught_plan(cfg).objective(functions)
+class Copies:
+    """The samples that filters make at a given pitch; the last ones are kept for the next term that asks for them."""
 
-
-def _said(targets: Targets) -> Tensor:
-    """The teacher's samples (R, F * hop)."""
-    return targets["samples"].flatten(1).float()
-
-
-def _stft(loss: nn.Module, outputs: Mapping[str, Any], targets: Targets, batch: Any) -> Tensor:
-    value: Tensor = loss(outputs["samples"], _said(targets))
-    return value
-
-
-class _Spectra:
-    """The complex spectra of a batch's samples and of the teacher's, made once for all terms that compare them."""
-
-    def __init__(self, resolution: Resolution) -> None:
-        self.resolution = resolution
+    def __init__(self, network: IstftVocoderNetwork) -> None:
+        self.network, self.step = network, 0
+        self._of: tuple[Filters, Tensor] | None = None
         self._samples: Tensor | None = None
-        self._pair: tuple[Tensor, Tensor] | None = None
 
-    def __call__(self, samples: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
-        if self._pair is None or self._samples is not samples:
-            with torch.autocast(samples.device.type, enabled=False):
-                self._pair = (
-                    complex_spectrum(samples, self.resolution),
-                    complex_spectrum(_said(targets), self.resolution),
-                )
-            self._samples = samples
-        return self._pair
+    @property
+    def log_pitches(self) -> Tensor:
+        """Of the bins of the network's pitch."""
+        return self.network.log_pitches
+
+    def __call__(self, made: Filters, f0_hz: Tensor) -> Tensor:
+        """Samples (B, F * hop) at f0_hz (B, F), 0 where unvoiced; the noise depends on `step`."""
+        if self._of is None or self._of[0] is not made or self._of[1] is not f0_hz:
+            pulses_hz = np.stack([continuous(row) for row in f0_hz.cpu().numpy()])
+            firsts = np.random.default_rng(self.step).integers(NOISE_FRAMES, size=len(pulses_hz))
+            with torch.autocast(made.real.device.type, enabled=False):
+                excitation = excitation_of(pulses_hz, self.network.config, firsts).to(made.real.device)
+                self._samples = self.network.excited(made, excitation)
+            self._of = (made, f0_hz)
+        assert self._samples is not None
+        return self._samples
 
 
-def _between(distance: Any, spectra: _Spectra, outputs: Mapping[str, Any], targets: Targets, batch: Any) -> Tensor:
-    with torch.autocast(outputs["samples"].device.type, enabled=False):
-        value: Tensor = distance(*spectra(outputs["samples"], targets))
+def taught_objective(cfg: Any, copies: Copies, mel_loss: nn.Module) -> Objective:
+    """The terms of a configuration that the teacher's samples feed."""
+    functions = {
+        "mel": partial(_copied, mel_loss, copies),
+        "stft": partial(_copied, MultiResolutionStftLoss(cfg.losses.resolutions), copies),
+        "pitch": partial(_pitch, copies),
+    }
+    return taught_plan(cfg).objective({f"{PREFIX}{name}": function for name, function in functions.items()})
+
+
+def _copied(loss: nn.Module, copies: Copies, outputs: Mapping[str, Any], targets: Targets, batch: Any) -> Tensor:
+    value: Tensor = loss(copies(outputs["filters"], targets["f0_hz"]), targets["samples"].flatten(1).float())
     return value
+
+
+def _pitch(copies: Copies, outputs: Mapping[str, Any], targets: Targets, batch: Any) -> Tensor:
+    return pitch_cross_entropy(outputs["filters"].pitch, targets["f0_hz"], copies.log_pitches)

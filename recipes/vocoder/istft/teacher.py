@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from recipes.vocoder.istft.dataset import Questions
+from recipes.vocoder.istft.pitch import pitch_of
 from recipes.vocoder.istft.plan import SPECS
+from speechkd.audio.presets import MelPreset, mel_preset
 from speechkd.config import digest
 from speechkd.distill.store import TargetStore
 from speechkd.distill.targets import Targets
@@ -53,37 +56,48 @@ def who_speaks(path: Path, level_db: float) -> str:
     return digest([level_db, *([file.name, file_digest(file)] for file in used)])
 
 
-def answers(speaker: Speaker, questions: Questions) -> Targets:
-    """What the teacher says about slices that it hears with their surroundings: `samples` (R, F, hop)."""
-    said = speaker(questions.heard)
-    slices = [said[row, at : at + questions.n_frames] for row, at in enumerate(questions.offsets)]
-    return {"samples": torch.stack(slices)}
+def said(speaker: Speaker, mels: Tensor, preset: MelPreset) -> dict[str, Tensor]:
+    """What the teacher says of mels (R, F, n_mels): `samples` (R, F, hop) and their pitch, `f0_hz` (R, F)."""
+    samples = speaker(mels)
+    f0_hz = [torch.from_numpy(pitch_of(row.flatten().float().cpu().numpy(), preset)) for row in samples]
+    return {"samples": samples, "f0_hz": torch.stack(f0_hz).to(samples.device)}
+
+
+def answers(preset: MelPreset, speaker: Speaker, questions: Questions) -> Targets:
+    """What the teacher says about slices that it hears with their surroundings."""
+    whole = said(speaker, questions.heard, preset)
+    places = [(row, slice(at, at + questions.n_frames)) for row, at in enumerate(questions.offsets)]
+    return {name: torch.stack([values[place] for place in places]) for name, values in whole.items()}
 
 
 def live_teacher(cfg: Any) -> LiveTeacher:
     """The teacher of a configuration, who is asked at every step."""
     made_by = who_speaks(cfg.teacher.path, cfg.teacher.level_db)
     speaker = open_speaker(cfg.teacher.path, cfg.teacher.level_db, cfg.audio.mel)
-    return LiveTeacher(speaker, answers, [spec.by(made_by) for spec in SPECS])
+    return LiveTeacher(speaker, partial(answers, mel_preset(cfg.audio.mel)), [spec.by(made_by) for spec in SPECS])
 
 
 class StoredAnswers:
-    """A teacher who said everything before: slices of the stored samples of whole clips, silent after their ends."""
+    """A teacher who said everything before: slices of its answers to whole clips, silent after their ends."""
 
     def __init__(self, store: TargetStore) -> None:
         self.store, self.specs, self.fingerprint = store, store.specs, store.teacher
 
     def targets(self, batch: Questions) -> Targets:
-        """`samples` (R, F, hop) of the slices. DataError for a clip that has no answer."""
+        """`samples` (R, F, hop) and `f0_hz` (R, F) of the slices. DataError for a clip that has no answer."""
         rows = [self._slice(id_, start, batch.n_frames) for id_, start in zip(batch.ids, batch.starts, strict=True)]
-        return {"samples": torch.stack(rows).to(batch.device)}
+        return {spec.name: torch.stack([row[spec.name] for row in rows]).to(batch.device) for spec in self.specs}
 
-    def _slice(self, id_: str, start: int, n_frames: int) -> Tensor:
-        whole = self.store.arrays(id_)["samples"]
-        if start >= len(whole):
+    def _slice(self, id_: str, start: int, n_frames: int) -> dict[str, Tensor]:
+        answer = self.store.arrays(id_)
+        if start >= len(answer["f0_hz"]):
             todo = "Run the stage targets again"
             raise StageError("the teacher's answer is shorter than the clip", where=id_, todo=todo)
-        out = torch.zeros(n_frames, whole.shape[1], dtype=torch.float16)
-        part = torch.from_numpy(whole[start : start + n_frames].copy())
-        out[: len(part)] = part
-        return out
+        return {name: _padded(values[start : start + n_frames], n_frames) for name, values in answer.items()}
+
+
+def _padded(values: Any, n_frames: int) -> Tensor:
+    """The first rows of an array (F, ...), and zeros for those it lacks."""
+    out = torch.zeros(n_frames, *values.shape[1:], dtype=torch.from_numpy(values[:0]).dtype)
+    out[: len(values)] = torch.from_numpy(values.copy())
+    return out

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from recipes.vocoder.common.dataset import SliceDataset
 from recipes.vocoder.common.train import require_same_sizes, train_generator
+from recipes.vocoder.istft.dataset import PitchedDataset
 from recipes.vocoder.istft.plan import taught_plan
 from recipes.vocoder.istft.targets import mels_digest
 from recipes.vocoder.istft.task import IstftTask
@@ -39,7 +40,10 @@ def run(cfg: Any, ctx: Context) -> None:
             return IstftVocoderNetwork(cfg.model)
         return start(cfg.init.path, cfg.model, cfg.audio.mel)
 
-    weights = train_generator(cfg, ctx, build, make_judges, partial(IstftTask, teacher=teacher))
+    def task(generator: Any, opponent: nn.Module, dataset: SliceDataset, splits: Any, cfg: Any) -> IstftTask:
+        return IstftTask(generator, opponent, PitchedDataset(dataset, ctx.store("pitch")), splits, cfg, teacher)
+
+    weights = train_generator(cfg, ctx, build, make_judges, task)
     network = IstftVocoderNetwork(cfg.model)
     network.load_state_dict(weights)
     save_istft(ctx.output("vocoder"), network, shape_of(mel_preset(cfg.audio.mel)))

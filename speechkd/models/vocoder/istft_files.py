@@ -58,10 +58,12 @@ def parse_istft_json(raw: Any, where: str) -> tuple[IstftConfig, MelShape]:
 
 def mel_misfit(config: IstftConfig, mel: MelShape) -> str:
     """Why a network of these sizes cannot speak this mel; empty if it can."""
-    if (config.hop_samples, config.n_mels) == (mel.hop_samples, mel.n_mels):
-        return ""
-    made = f"{config.hop_samples} samples of {config.n_mels} bands"
-    return f"the network makes {made} per frame, the mel has {mel.hop_samples} samples and {mel.n_mels} bands"
+    if (config.hop_samples, config.n_mels) != (mel.hop_samples, mel.n_mels):
+        made = f"{config.hop_samples} samples of {config.n_mels} bands"
+        return f"the network makes {made} per frame, the mel has {mel.hop_samples} samples and {mel.n_mels} bands"
+    if config.sample_rate != mel.sample_rate:
+        return f"the network makes {config.sample_rate} samples per second, the mel is of {mel.sample_rate}"
+    return ""
 
 
 def istft_json(config: IstftConfig, mel: MelShape) -> str:

@@ -1,65 +1,94 @@
-"""The half of the inverse-STFT vocoder that is no network, in numpy: spectrum to samples, whole or chunk by chunk.
+"""The half of the inverse-STFT vocoder that is no network, in numpy: filters to samples, whole or chunk by chunk.
 
-With the network in another runtime, this speaks without torch. It agrees with `istft.IstftVocoderNetwork.to_samples`.
+With the network in another runtime, this speaks without torch. It agrees with `istft.IstftVocoderNetwork`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speechkd.models.vocoder.excitation import cycles, harmonics, noise
 from speechkd.models.vocoder.istft_config import IstftConfig
 
 Array = NDArray[np.float32]
-# mel (1, n_mels, F) to the real and the imaginary part of the spectrum, each (1, F, bins).
-Spectrum = Callable[[Array], tuple[Array, Array]]
 
 
-def to_samples(real: Array, imaginary: Array, config: IstftConfig) -> Array:
-    """Inverse STFT of a spectrum, each part (..., F, bins), to samples (..., F * hop); least squares, as in torch."""
-    n_frames, margin = real.shape[-2], config.margin_samples
+class Filters(NamedTuple):
+    """What the network makes of a mel (1, n_mels, F)."""
+
+    real: Array  # (1, F, bins): of the pulses' filter
+    imaginary: Array
+    noise: Array  # (1, F, bins): magnitude of the noise's filter
+    f0_hz: Array  # (1, F): of the pulses, in every frame
+
+
+Network = Callable[[Array], Filters]
+
+
+def speak(network: Network, mel: Array, config: IstftConfig) -> Array:
+    """Samples (F * hop,) of a log-mel (F, n_mels)."""
+    made = network(np.ascontiguousarray(mel.T[None], dtype=np.float32))
+    return to_samples(_excited(made, slice(None), harmonics(made.f0_hz[0], config), 0, config), config)
+
+
+def stream(network: Network, mel: Array, config: IstftConfig, chunk_frames: int) -> Iterator[Array]:
+    """The samples of a log-mel (F, n_mels) in chunks of `chunk_frames` frames, the last one shorter.
+
+    Each chunk hears the frames around it that it depends on, and no others; of the past before them it knows one
+    number, the phase of the pulses. So the chunks are those of the whole. ValueError for chunks of no frames.
+    """
+    if chunk_frames < 1:
+        raise ValueError(f"a chunk has at least one frame, not {chunk_frames}")
+    phases = {0: 0.0}  # of frames whose pulses a chunk begins with
+    for start in range(0, len(mel), chunk_frames):
+        yield _chunk(network, mel, config, range(start, min(start + chunk_frames, len(mel))), phases)
+
+
+def _chunk(network: Network, mel: Array, config: IstftConfig, hops: range, phases: dict[int, float]) -> Array:
+    """The samples of the frames `hops`; takes the phase of its first frame out of `phases`, leaves the next one's."""
+    overlap = -(-config.margin_samples // config.hop_samples)
+    first, last = max(0, hops.start - overlap), min(len(mel), hops.stop + overlap)
+    pulsed, end = _pulsed(hops.start, config), min(len(mel), last + config.reach_frames)
+    heard = max(0, pulsed - config.history_frames)
+    made = network(np.ascontiguousarray(mel[heard : end + config.look_ahead_frames].T[None], dtype=np.float32))
+    f0_hz, phase = made.f0_hz[0, pulsed - heard : end - heard], phases.pop(pulsed)
+    following = _pulsed(hops.stop, config)
+    if following < end:
+        phases[following] = float(cycles(f0_hz, config, phase)[following - pulsed])
+    pulses = harmonics(f0_hz, config, phase)[first - pulsed : last - pulsed]
+    samples = to_samples(_excited(made, slice(first - heard, last - heard), pulses, first, config), config)
+    return samples[(hops.start - first) * config.hop_samples : (hops.stop - first) * config.hop_samples]
+
+
+def _pulsed(start: int, config: IstftConfig) -> int:
+    """The first frame whose pulses are heard in a chunk that begins with the hop `start`."""
+    return max(0, start - -(-config.margin_samples // config.hop_samples) - config.reach_frames)
+
+
+def _excited(made: Filters, rows: slice, pulses: NDArray[Any], first: int, config: IstftConfig) -> NDArray[Any]:
+    """The spectrum (F, bins) of some rows of the filters; `first` is the frame that the first of them is."""
+    spectrum = np.empty(pulses.shape, np.complex64)
     # In place of real + 1j * imaginary, which would pass through complex128 and three temporary arrays.
-    spectrum = np.empty(real.shape, np.complex64)
-    spectrum.real, spectrum.imag = real, imaginary
+    spectrum.real, spectrum.imag = made.real[0, rows], made.imaginary[0, rows]
+    spectrum *= pulses
+    spectrum += made.noise[0, rows] * noise(first, len(pulses), config)
+    return spectrum
+
+
+def to_samples(spectrum: NDArray[Any], config: IstftConfig) -> Array:
+    """Inverse STFT of a spectrum (..., F, bins) to samples (..., F * hop); least squares, as in torch."""
+    n_frames, margin = spectrum.shape[-2], config.margin_samples
     frames = np.fft.irfft(spectrum, config.n_fft, axis=-1).astype(np.float32, copy=False)
     frames *= _window(config.n_fft)
     inner = slice(margin, margin + n_frames * config.hop_samples)
     samples: Array = _overlap_add(frames, config.hop_samples)[..., inner]
     samples /= _weight(n_frames, config.n_fft, config.hop_samples)[inner]
     return samples
-
-
-def speak(spectrum: Spectrum, mel: Array, config: IstftConfig) -> Array:
-    """Samples (F * hop,) of a log-mel (F, n_mels)."""
-    real, imaginary = spectrum(np.ascontiguousarray(mel.T[None], dtype=np.float32))
-    return to_samples(real[0], imaginary[0], config)
-
-
-def stream(spectrum: Spectrum, mel: Array, config: IstftConfig, chunk_frames: int) -> Iterator[Array]:
-    """The samples of a log-mel (F, n_mels) in chunks of `chunk_frames` frames, the last one shorter.
-
-    Each chunk hears the frames around it that it depends on, and no others, so the chunks are those of the whole.
-    ValueError for chunks of no frames.
-    """
-    if chunk_frames < 1:
-        raise ValueError(f"a chunk has at least one frame, not {chunk_frames}")
-    for start in range(0, len(mel), chunk_frames):
-        yield _chunk(spectrum, mel, config, start, min(start + chunk_frames, len(mel)))
-
-
-def _chunk(spectrum: Spectrum, mel: Array, config: IstftConfig, start: int, end: int) -> Array:
-    """The samples of frames start .. end."""
-    reach = -(-config.margin_samples // config.hop_samples)
-    first, last = max(0, start - reach), min(len(mel), end + reach)
-    heard_first, heard_last = max(0, first - config.history_frames), last + config.look_ahead_frames
-    parts = spectrum(np.ascontiguousarray(mel[heard_first:heard_last].T[None], dtype=np.float32))
-    real, imaginary = (part[0, first - heard_first : last - heard_first] for part in parts)
-    samples = to_samples(real, imaginary, config)
-    return samples[(start - first) * config.hop_samples : (end - first) * config.hop_samples]
 
 
 def _overlap_add(frames: NDArray[Any], hop: int) -> NDArray[Any]:

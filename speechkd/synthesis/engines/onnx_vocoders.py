@@ -10,7 +10,7 @@ import numpy as np
 
 from speechkd.errors import ArtifactError
 from speechkd.models.vocoder.istft_config import IstftConfig
-from speechkd.models.vocoder.istft_numpy import speak
+from speechkd.models.vocoder.istft_numpy import Filters, speak
 from speechkd.synthesis.engines.interface import FloatArray
 from speechkd.synthesis.manifest import HifiGanPart, IstftPart, VoiceManifest
 
@@ -39,19 +39,18 @@ class HifiGanGraph:
 
 
 class IstftGraph:
-    """A network whose graph maps `mel` (1, n_mels, F) to `real` and `imaginary` (1, F, bins); the rest is numpy."""
+    """A network whose graph maps `mel` (1, n_mels, F) to the fields of Filters; the rest is numpy."""
 
     def __init__(self, graph: RunsGraph, config: IstftConfig) -> None:
         self._graph, self._config = graph, config
 
     def __call__(self, mel: FloatArray) -> FloatArray:
         """mel (F, n_mels), natural log, to samples (F * hop,)."""
-        return speak(self.spectrum, mel, self._config)
+        return speak(self.filters, mel, self._config)
 
-    def spectrum(self, mel: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The network alone: mel (1, n_mels, F) to the parts of the spectrum, each (1, F, bins)."""
-        made = self._graph({"mel": mel})
-        return made["real"], made["imaginary"]
+    def filters(self, mel: FloatArray) -> Filters:
+        """The network alone, of a mel (1, n_mels, F)."""
+        return Filters(**self._graph({"mel": mel}))
 
 
 class Shifted:

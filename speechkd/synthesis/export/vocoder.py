@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from speechkd.errors import ConfigError
+from speechkd.models.vocoder import istft_numpy
 from speechkd.models.vocoder.griffinlim import GriffinLim
 from speechkd.models.vocoder.istft import IstftVocoderNetwork
 from speechkd.models.vocoder.load import HifiGanVocoder, IstftVocoder
@@ -21,16 +22,17 @@ class VocoderGraph:
     outputs: tuple[str, ...]
 
 
-class Spectrum(nn.Module):
+class FiltersAndPitch(nn.Module):
     """The part of an inverse-STFT vocoder that is a network."""
 
     def __init__(self, network: IstftVocoderNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """mel (1, n_mels, F) -> real and imaginary part, each (1, F, bins)."""
-        return self.network.spectrum(mel)
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """mel (1, n_mels, F) -> the fields of Filters: three of (1, F, bins), and the pitch (1, F)."""
+        made = self.network.filters(mel)
+        return made.real, made.imaginary, made.noise, self.network.f0_hz(made.pitch)
 
 
 def vocoder_graph(vocoder: Any) -> VocoderGraph:
@@ -38,7 +40,7 @@ def vocoder_graph(vocoder: Any) -> VocoderGraph:
     if isinstance(vocoder, HifiGanVocoder):
         return VocoderGraph(vocoder.generator, ("samples",))
     if isinstance(vocoder, IstftVocoder):
-        return VocoderGraph(Spectrum(vocoder.generator), ("real", "imaginary"))
+        return VocoderGraph(FiltersAndPitch(vocoder.generator), istft_numpy.Filters._fields)
     name = "Griffin-Lim" if isinstance(vocoder, GriffinLim) else type(vocoder).__name__
     todo = "Pack the voice with a neural vocoder, or speak with torch"
     raise ConfigError(f"{name} has no onnx form", why="it is an iteration, not a network", todo=todo)

@@ -22,7 +22,6 @@ CONFIGURATIONS = {
     "kathleen/vocoder1/conf/default_voice.yaml": ("teacher.path={}", "init.path={}", "mels.predicted=null"),
     "kathleen/vocoder1/conf/hifigan_finetuned.yaml": ("init.path={}",),
     "kathleen/vocoder1/conf/istft.yaml": ("teacher.path={}",),
-    "kathleen/vocoder1/conf/istft_quick.yaml": ("teacher.path={}",),
 }
 
 
