@@ -16,7 +16,7 @@ QUIET = {"mel": 0, "stft": 0}
     ("sections", "path"),
     [
         ({"distill": {"stft": 1}, "slices": {"frames": 4}}, "slices.frames"),
-        ({"distill": {"phase": 1, "resolution": {"fft": 4096, "hop": 256, "window": 1024}},
+        ({"losses": {"stft": 1, "resolutions": [{"fft": 4096, "hop": 256, "window": 1024}]},
           "slices": {"frames": 8}}, "slices.frames"),
         ({"losses": QUIET, "adversarial": {"start_step": 100}}, "losses"),
     ],

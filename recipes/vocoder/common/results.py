@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def _facts(cfg: Any, ctx: Context, timing: dict[str, Any], sections: Sequence[st
     digested["mels"] = [mels.share, mels.variances] if mels.predicted is not None else []
     digested["start"] = start["sha256"] if start else None
     return [
-        ("command", f"`{command(cfg, start)}`"),
+        ("command", f"`{command(cfg, start, cfg.teacher.path if 'teacher' in sections else None)}`"),
         *([("started from", f"{start['name']}, SHA-256 {start['sha256'][:16]}")] if start else []),
         *[("data", _data(corpus, ctx.input("manifest") / corpus.name)) for corpus in cfg.corpora],
         ("training", _training(cfg, ctx, history[-1]["step"])),
@@ -106,8 +107,11 @@ def _training(cfg: Any, ctx: Context, steps: int) -> str:
     return f"{steps} steps in {minutes:.1f} min on {where}"
 
 
-def command(cfg: Any, start: dict[str, str] | None = None) -> str:
-    """How to run this again, from the root of the repository. start: what start.json tells, if there is one."""
+def command(cfg: Any, start: dict[str, str] | None = None, teacher: Path | None = None) -> str:
+    """How to run this again, from the root of the repository. start: what start.json tells, if there is one.
+
+    Folders of vocoders, such as the teacher's, are named by their last part: where they lie is nobody else's business.
+    """
     first = cfg.corpora[0].name
     words = [f"egs/{first}/vocoder1/run.sh" + ("" if cfg.results.conf == "hifigan" else f" {cfg.results.conf}")]
     words += [f"--set corpora.{i}.dir=CORPUS" for i, corpus in enumerate(cfg.corpora) if corpus.dir is not None]
@@ -115,7 +119,15 @@ def command(cfg: Any, start: dict[str, str] | None = None) -> str:
         words.append(f"--set init.path={start['name']}")
     if cfg.mels.predicted is not None:
         words.append("--set mels.predicted=RUN/model")
+    if teacher is not None:
+        words.append(f"--set teacher.path={teacher.name}")
+    if cfg.compare:
+        words.append("--set " + shlex.quote(f"compare=[{', '.join(_compared(each) for each in cfg.compare)}]"))
     return " ".join(words)
+
+
+def _compared(each: Any) -> str:
+    return f'{{label: "{each.label}", path: {each.path.name}, level_db: {each.level_db:g}}}'
 
 
 def _json(path: Path) -> Any:

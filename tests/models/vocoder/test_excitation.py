@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ def sum_of_cosines(f0_hz: np.ndarray, config: IstftConfig, start: float) -> np.n
     places = np.arange(-margin, n_frames * hop + margin)
     middles = (np.arange(n_frames) + 0.5) * hop
     phases = [start]
-    for before, after in zip(f0_hz[:-1], f0_hz[1:], strict=True):
+    for before, after in pairwise(f0_hz):
         phases.append(phases[-1] + hop * (before + after) / 2 / config.sample_rate)
     phase = np.interp(places, middles, phases)
     phase = np.where(places < middles[0], start + (places - middles[0]) * f0_hz[0] / config.sample_rate, phase)

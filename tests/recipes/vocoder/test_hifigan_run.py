@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from rich.console import Console
 
 from recipes.tts.common.corpora.mini import speak_mini_corpus
@@ -190,10 +192,13 @@ def test_fine_tuning_starts_from_a_generator_and_its_discriminators(
     assert scores["compare_before"]["mel_l1"] == pytest.approx(scores["copy"]["mel_l1"], abs=1e-2)
     assert scores["compare_v3_like"]["mel_l1"] != scores["compare_before"]["mel_l1"]
     account = json.loads((bench.folder / "tuned/vocoder/start.json").read_text())
-    assert (
-        account["name"] == "vocoder"
-        and "started from: vocoder, SHA-256" in (bench.folder / "tuned/results/RESULTS.md").read_text()
-    )
+    table = (bench.folder / "tuned/results/RESULTS.md").read_text()
+    assert account["name"] == "vocoder" and "started from: vocoder, SHA-256" in table
+    again = shlex.split(next(line for line in table.splitlines() if "command" in line).split("`")[1])
+    (compared,) = (word for word in again if word.startswith("compare="))
+    assert yaml.safe_load(compared.removeprefix("compare=")) == [
+        {"label": "before", "path": "vocoder", "level_db": 0}, {"label": "V3-like", "path": "vocoder", "level_db": -3},
+    ]  # fmt: skip
 
 
 def test_what_cannot_start_or_be_compared_is_said_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,9 +154,7 @@ class TestPlan:
         assert done.returncode == 0, done.stderr
 
     def test_terms_ask_for_a_teacher(self, bench):
-        with pytest.raises(
-            ConfigErrors, match=r"teacher.path.*distill.mel, distill.stft, distill.pitch ask for a teacher"
-        ):
+        with pytest.raises(ConfigErrors, match=r"distill.mel, distill.stft, distill.pitch ask for a teacher"):
             bench.cfg(teacher={"path": None})
 
     def test_a_teacher_of_another_mel(self, bench, tmp_path):
@@ -368,9 +366,8 @@ class TestTask:
         pulses_hz = np.stack([continuous(row) for row in answer["f0_hz"].numpy()])
         firsts = np.random.default_rng(1).integers(NOISE_FRAMES, size=len(pulses_hz))
         samples = task.model.excited(taught, excitation_of(pulses_hz, task.model.config, firsts))
-        torch.testing.assert_close(
-            terms["teacher_mel"], 10 * task.mel_loss(samples, answer["samples"].flatten(1).float())
-        )
+        expected = task.mel_loss(samples, answer["samples"].flatten(1).float())
+        torch.testing.assert_close(terms["teacher_mel"], 10 * expected)
 
     def test_no_gradient_reaches_the_teacher(self, bench):
         cfg = bench.cfg(teacher={"source": "live"})
@@ -384,9 +381,8 @@ class TestTask:
     def test_weight_zero_is_no_teacher(self, bench):
         """The terms are those without a teacher."""
         cfg = bench.cfg(distill=dict.fromkeys(("mel", "stft", "pitch"), 0.0))
-        silent, none = (
-            self.terms(bench.task(cfg, teacher), 1) for teacher in (bench.stored(cfg, bench.dataset()), None)
-        )
+        teacher = bench.stored(cfg, bench.dataset())
+        silent, none = (self.terms(bench.task(cfg, each), 1) for each in (teacher, None))
         assert list(silent) == list(none) == ["mel", "stft", "pitch"]
         for name, value in none.items():
             torch.testing.assert_close(silent[name], value)

@@ -131,7 +131,9 @@ def test_fine_tuning_starts_from_a_vocoder(bench, monkeypatch):
     bench.run(load_config(path, RECIPE.config, settings))
     before, after = (load_istft(bench.folder / name / "vocoder")[0].state_dict() for name in ("run", "tuned"))
     assert 0 < max(float((before[name] - after[name]).abs().max()) for name in before) < 1e-4
-    assert "started from: vocoder, SHA-256" in (bench.folder / "tuned/results/RESULTS.md").read_text()
+    table = (bench.folder / "tuned/results/RESULTS.md").read_text()
+    assert "started from: vocoder, SHA-256" in table
+    assert "--set init.path=vocoder --set teacher.path=teacher`" in table
 
 
 @pytest.mark.parametrize(
