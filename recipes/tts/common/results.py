@@ -51,7 +51,7 @@ def run(cfg: Any, ctx: Context, sections: Sequence[str] = ()) -> None:
     title = cfg.corpus.title or cfg.corpus.name
     table = cfg.results.table
     old = table.read_text(encoding="utf-8") if table is not None and table.is_file() else ""
-    text = update_table(old, f"Results: {title}", section)
+    text = update_table(old, f"Results: {title}", section, NAMES[PREDICTED])
     (out / "RESULTS.md").write_text(text, encoding="utf-8")
     if table is not None:
         write_file(table, text.encode())

@@ -25,6 +25,7 @@ from speechkd.runner import Context, ItemStore
 # Folders of `samples`. Those of other vocoders are named after their labels; `…_predicted` is from predicted mels.
 RECORDING, COPY = "recording", "copy"
 FROM_PREDICTED = "_predicted"
+COPY_TITLE = "copy synthesis"
 SYSTEMS = "systems.json"
 _OPTIONS: TypeAdapter[Any] = TypeAdapter(VocoderOptions)
 
@@ -42,7 +43,7 @@ def run(cfg: Any, ctx: Context) -> None:
     """Write `samples`: a folder of WAVs per system, systems.json; and `timing`, which is volatile."""
     mels, predicted = ItemStore(ctx.input("mels")), ItemStore(ctx.input("predicted"))
     preset, clips = mel_preset(cfg.audio.mel), Clips.read(ctx.input("manifest"), cfg.corpora)
-    systems = [System(COPY, "copy synthesis", open_vocoder(ctx.input("vocoder"), preset))]
+    systems = [System(COPY, COPY_TITLE, open_vocoder(ctx.input("vocoder"), preset))]
     for each in cfg.compare:
         vocoder = open_vocoder(each.path, preset, each.level_db)
         systems.append(System(folder_of(each.label), each.label, vocoder))

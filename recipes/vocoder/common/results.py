@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from recipes.tts.common.table import Section, update_table
+from recipes.vocoder.common.infer import COPY_TITLE
 from recipes.vocoder.common.report import write_report
 from recipes.vocoder.common.score import systems
 from recipes.vocoder.common.train import HISTORY, START
@@ -43,7 +44,7 @@ def run(cfg: Any, ctx: Context, sections: Sequence[str] = ()) -> None:
     title = ", ".join(corpus.title or corpus.name for corpus in cfg.corpora)
     table = cfg.results.table
     old = table.read_text(encoding="utf-8") if table is not None and table.is_file() else ""
-    text = update_table(old, f"Results of vocoders: {title}", section)
+    text = update_table(old, f"Results of vocoders: {title}", section, COPY_TITLE)
     (out / "RESULTS.md").write_text(text, encoding="utf-8")
     if table is not None:
         write_file(table, text.encode())

@@ -24,6 +24,7 @@ def section(label: str, value: str = "1.0") -> Section:
 def parse(text: str) -> dict[str, list[list[str]]]:
     """The tables of a Markdown file by heading, by a reader that knows nothing of the writer."""
     tables: dict[str, list[list[str]]] = {}
+    rows: list[list[str]] = []  # of the overview, which has no heading
     for line in text.splitlines():
         if line.startswith("## "):
             rows = tables[line[3:]] = []
@@ -63,6 +64,21 @@ def test_labels_that_begin_alike_are_different_runs() -> None:
 def test_a_bar_in_a_cell_does_not_split_it() -> None:
     text = update_table("", "t", Section("a", ["x", "y"], [["this | that", "1"]], []))
     assert parse(text)["a"][1] == ["this \\| that", "1"]
+
+
+def test_the_overview_has_a_row_of_every_run_that_has_it() -> None:
+    text = ""
+    for label, value in (("small", "1.0"), ("paper", "2.0"), ("small", "1.5")):
+        text = update_table(text, "t", section(label, value), "all")
+    text = update_table(text, "t", Section("a|b", ["system", "WER"], [["all", "7 | 8"], ["copy", "0"]], []), "all")
+    text = update_table(text, "t", Section("other", ["system", "WER"], [["copy", "3"]], []), "all")
+    above = [line for line in text.split("## ")[0].splitlines() if line.startswith("|")]
+    assert above == [
+        "| all runs: all | MCD | WER |", "| --- | --- | --- |",
+        "| small | 1.5 |  |", "| paper | 2.0 |  |", "| a\\|b |  | 7 \\| 8 |",
+    ]  # fmt: skip
+    assert list(parse(text)) == ["small", "paper", "a|b", "other"]
+    assert update_table(text, "t", section("paper", "2.0"), "all") == text
 
 
 def row(mcd: float, cents: float | None, heard: str | None = None) -> dict[str, Any]:
