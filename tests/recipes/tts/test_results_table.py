@@ -70,8 +70,10 @@ def test_the_overview_has_a_row_of_every_run_that_has_it() -> None:
     text = ""
     for label, value in (("small", "1.0"), ("paper", "2.0"), ("small", "1.5")):
         text = update_table(text, "t", section(label, value), "all")
-    text = update_table(text, "t", Section("a|b", ["system", "WER"], [["all", "7 | 8"], ["copy", "0"]], []), "all")
-    text = update_table(text, "t", Section("other", ["system", "WER"], [["copy", "3"]], []), "all")
+    text = update_table(
+        text, "t", Section("a|b", ["system", "WER"], [["all", "7 | 8"], ["copy", "0"]], [("seed", "1")]), "all"
+    )
+    text = update_table(text, "t", Section("other", ["system", "WER"], [["copy", "3"]], [("seed", "1")]), "all")
     above = [line for line in text.split("## ")[0].splitlines() if line.startswith("|")]
     assert above == [
         "| all runs: all | MCD | WER |", "| --- | --- | --- |",
