@@ -118,7 +118,7 @@ def command(cfg: Any, start: Origin | None = None) -> str:
     name = cfg.results.conf
     where = f"egs/{cfg.corpus.name}/tts1/run.sh" + ("" if name == "fastspeech2" else f" {name}")
     settings = ["--set corpus.dir=CORPUS"] if cfg.corpus.dir is not None else []
-    settings += vocoder_settings(cfg.vocoder)
+    settings += [*vocoder_settings(cfg.vocoder), *(["--set pack.onnx=true"] if cfg.pack.onnx else [])]
     if start is not None:
         settings.append("--set init.trunk=FASTSPEECH2_RUN/model")
     return " ".join([where, *settings])
