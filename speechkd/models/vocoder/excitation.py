@@ -71,7 +71,8 @@ def _pulses(f0_hz: Array, config: IstftConfig, start: float) -> npt.NDArray[np.f
 def _spectra(samples: npt.NDArray[np.float32], config: IstftConfig) -> Spectra:
     """Of the windowed frames of samples (F * hop + 2 * margin,)."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, config.n_fft)[:: config.hop_samples]
-    return np.fft.rfft(frames * _window(config.n_fft)).astype(np.complex64, copy=False)
+    # In double precision: four times as fast as in single, as numpy is.
+    return np.fft.rfft((frames * _window(config.n_fft)).astype(np.float64)).astype(np.complex64)
 
 
 @lru_cache(maxsize=4)
