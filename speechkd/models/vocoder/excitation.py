@@ -35,12 +35,18 @@ def harmonics(f0_hz: Array, config: IstftConfig, start: float = 0.0) -> Spectra:
 
     Every harmonic under half the sample rate has the magnitude 1 where it is steady.
     """
-    return _spectra(_pulses(f0_hz, config, start), config) * np.float32(2.0 / _window(config.n_fft).sum())
+    return _spectra(_pulses(f0_hz, config, start), config) * np.float32(2.0 / hann_window(config.n_fft).sum())
 
 
 def noise(first: int, n_frames: int, config: IstftConfig) -> Spectra:
     """Spectra (n_frames, bins) of white noise, from its frame `first` on: the same at every call, of power 1."""
     return _noise(config.n_fft, config.hop_samples)[(first + np.arange(n_frames)) % NOISE_FRAMES]
+
+
+@lru_cache(maxsize=4)
+def hann_window(length: int) -> npt.NDArray[np.float32]:
+    """Periodic Hann."""
+    return (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)).astype(np.float32)
 
 
 def _pulses(f0_hz: Array, config: IstftConfig, start: float) -> npt.NDArray[np.float32]:
@@ -72,13 +78,7 @@ def _spectra(samples: npt.NDArray[np.float32], config: IstftConfig) -> Spectra:
     """Of the windowed frames of samples (F * hop + 2 * margin,)."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, config.n_fft)[:: config.hop_samples]
     # In double precision: four times as fast as in single, as numpy is.
-    return np.fft.rfft((frames * _window(config.n_fft)).astype(np.float64)).astype(np.complex64)
-
-
-@lru_cache(maxsize=4)
-def _window(length: int) -> npt.NDArray[np.float32]:
-    """Periodic Hann."""
-    return (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)).astype(np.float32)
+    return np.fft.rfft((frames * hann_window(config.n_fft)).astype(np.float64)).astype(np.complex64)
 
 
 @lru_cache(maxsize=4)
@@ -88,5 +88,5 @@ def _noise(n_fft: int, hop_samples: int) -> Spectra:
     ring = np.random.default_rng(0).standard_normal(n_samples, dtype=np.float32)
     wrapped = np.resize(ring, n_samples + n_fft - hop_samples)
     config = IstftConfig(n_fft=n_fft, hop_samples=hop_samples)
-    spectra = _spectra(wrapped, config) / np.sqrt(np.square(_window(n_fft)).sum())
+    spectra = _spectra(wrapped, config) / np.sqrt(np.square(hann_window(n_fft)).sum())
     return spectra.astype(np.complex64, copy=False)

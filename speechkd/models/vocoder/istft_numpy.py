@@ -6,13 +6,12 @@ With the network in another runtime, this speaks without torch. It agrees with `
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechkd.models.vocoder.excitation import cycles, harmonics, noise
+from speechkd.models.vocoder.excitation import cycles, hann_window, harmonics, noise
 from speechkd.models.vocoder.istft_config import IstftConfig
 
 Array = NDArray[np.float32]
@@ -84,7 +83,7 @@ def to_samples(spectrum: NDArray[Any], config: IstftConfig) -> Array:
     """Inverse STFT of a spectrum (..., F, bins) to samples (..., F * hop); least squares, as in torch."""
     n_frames, margin = spectrum.shape[-2], config.margin_samples
     frames = np.fft.irfft(spectrum, config.n_fft, axis=-1).astype(np.float32, copy=False)
-    frames *= _window(config.n_fft)
+    frames *= hann_window(config.n_fft)
     inner = slice(margin, margin + n_frames * config.hop_samples)
     samples: Array = _overlap_add(frames, config.hop_samples)[..., inner]
     samples /= _weight(n_frames, config.n_fft, config.hop_samples)[inner]
@@ -104,17 +103,11 @@ def _overlap_add(frames: NDArray[Any], hop: int) -> NDArray[Any]:
     return summed.reshape(*batch, -1)
 
 
-@lru_cache(maxsize=4)
-def _window(length: int) -> Array:
-    """Periodic Hann."""
-    return (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)).astype(np.float32)
-
-
 def _weight(n_frames: int, length: int, hop: int) -> Array:
     """Sum of squared windows at every sample of the overlapped frames."""
     n_parts = -(-length // hop)
     squares = np.zeros(n_parts * hop, np.float32)
-    squares[:length] = _window(length) ** 2
+    squares[:length] = hann_window(length) ** 2
     summed = np.zeros((n_frames + n_parts - 1, hop), np.float32)
     for part, values in enumerate(squares.reshape(n_parts, hop)):
         summed[part : part + n_frames] += values
