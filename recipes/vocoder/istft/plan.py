@@ -22,19 +22,15 @@ _EQUATIONS = {
     "stft": "mean over resolutions of ‖|S| - |Ŝ|‖ / ‖|S|‖ + mean |ln |S| - ln |Ŝ||, x̂ at the pitch of x",
     "pitch": "-Σ_b g_b ln p_b over voiced frames, g a bell of 20 cents around the pitch of x",
 }
-# What each reads of the student and of who is copied.
-_READS = {
-    "mel": ("filters", ("samples", "f0_hz")),
-    "stft": ("filters", ("samples", "f0_hz")),
-    "pitch": ("filters", ("f0_hz",)),
-}
+# What each reads of who is copied; of the student, all read the filters.
+_READS = {"mel": ("samples", "f0_hz"), "stft": ("samples", "f0_hz"), "pitch": ("f0_hz",)}
 
 
 def taught_terms(cfg: Any) -> tuple[TermSpec, ...]:
     """The terms that the teacher's samples feed."""
     weights = cfg.distill.weights()
     return tuple(
-        TermSpec(f"{PREFIX}{name}", equation, (_READS[name][0],), _READS[name][1], weights[name])
+        TermSpec(f"{PREFIX}{name}", equation, ("filters",), _READS[name], weights[name])
         for name, equation in _EQUATIONS.items()
     )
 
@@ -52,7 +48,7 @@ def plan(cfg: Any) -> DistillationPlan:
     """The plan of a configuration, with the terms that the recordings feed."""
     taught = taught_plan(cfg)
     recorded = tuple(
-        TermSpec(name, equation, (_READS[name][0],), (), getattr(cfg.losses, name), _READS[name][1])
+        TermSpec(name, equation, ("filters",), (), getattr(cfg.losses, name), _READS[name])
         for name, equation in _EQUATIONS.items()
     )
     game = cfg.adversarial
