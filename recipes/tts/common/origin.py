@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from speechkd.synthesis.manifest import VoiceSource
 REPORT = "transfer.json"
 #: The report of the model that taught this one.
 TEACHERS_REPORT = "teacher_transfer.json"
+TAUGHT = "taught.json"
 #: What origins are called in cards and tables.
 STARTED, TEACHER_STARTED = "fine-tuned from", "its teacher, fine-tuned from"
 
@@ -87,6 +88,31 @@ def source_of_run(model: Path) -> VoiceSource:
     licence = licences(str(corpus.get("licence") or ""), *origins(model).values())
     title = str(corpus.get("title") or corpus.get("name") or "")
     return VoiceSource(recipe=str(content.get("recipe") or ""), corpus=title, licence=licence)
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Who read texts to a model while it learned: the content of taught.json beside it."""
+
+    teachers: tuple[str, ...]  # fingerprints
+    texts: str  # the name of the file
+    n_texts: int
+
+    def write(self, model: Path) -> None:
+        """Write it beside the model in the folder `model`."""
+        (model / TAUGHT).write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, model: Path) -> Taught | None:
+        """What `write` wrote; None beside a model to which nobody read."""
+        if not (model / TAUGHT).is_file():
+            return None
+        content = json.loads((model / TAUGHT).read_text(encoding="utf-8"))
+        return cls(tuple(content["teachers"]), content["texts"], content["n_texts"])
+
+    def in_words(self) -> str:
+        """For tables."""
+        return f"the mean of {len(self.teachers)} models, which read {self.n_texts} texts ({self.texts})"
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recipes.tts.common.infer import PREDICTED, RECORDING
-from recipes.tts.common.origin import STARTED, Origin, licences, origins
+from recipes.tts.common.origin import STARTED, Origin, Taught, licences, origins
 from recipes.tts.common.results import METRICS, command
 from speechkd.hub.fetch import fetch_files
 from speechkd.models.tts.interface import makes_samples
@@ -31,6 +31,7 @@ def run(cfg: Any, ctx: Context) -> None:
         else load_vocoder(cfg.vocoder, cfg.audio.mel, fetch_files, cfg.audio.vocoder_level_db)
     )
     vocoder_name, starts = cfg.vocoder.type if vocoder else "none", origins(ctx.input("model"))
+    taught = Taught.read(ctx.input("model"))
     pack_voice(
         ctx.output("voice"),
         name=cfg.pack.name,
@@ -38,7 +39,7 @@ def run(cfg: Any, ctx: Context) -> None:
         vocoder=vocoder,
         symbols=symbols,
         mel_preset_name=cfg.audio.mel,
-        card=card(cfg, scores, vocoder_name, starts),
+        card=card(cfg, scores, vocoder_name, starts, taught),
         lexicon=_own_words(cfg.text.lexicon),
         language=cfg.text.language,
         day_first=cfg.text.day_first,
@@ -61,19 +62,26 @@ def _own_words(path: Path | None) -> dict[str, tuple[str, ...]]:
     return {word: lexicon.variants(word)[0] for word in lexicon.words()}
 
 
-def card(cfg: Any, scores: dict[str, Any], vocoder: str, starts: Mapping[str, Origin] | None = None) -> str:
+def card(
+    cfg: Any,
+    scores: dict[str, Any],
+    vocoder: str,
+    starts: Mapping[str, Origin] | None = None,
+    taught: Taught | None = None,
+) -> str:
     """The voice's card: what it was made from, under which licence, how near it comes."""
-    started = "".join(f"| {name} | {start.in_words()} |\n" for name, start in (starts or {}).items())
+    learned = f"| taught by | {taught.in_words()} |\n" if taught else ""
+    learned += "".join(f"| {name} | {start.in_words()} |\n" for name, start in (starts or {}).items())
     return f"""# {cfg.pack.name}
 
 | | |
 |---|---|
 | recipe | {cfg.recipe}, {cfg.train.max_steps} steps, seed {cfg.train.seed} |
-| command | `{command(cfg, (starts or {}).get(STARTED))}` |
+| command | `{command(cfg, (starts or {}).get(STARTED), taught)}` |
 | recordings | {cfg.corpus.title or cfg.corpus.name} |
 | speaker | {cfg.corpus.speaker or "not stated"} |
 | licence of the recordings | {cfg.corpus.licence or "not stated"} |
-{started}| vocoder | {vocoder} |
+{learned}| vocoder | {vocoder} |
 
 Over {scores["utterances"]} held-out sentences, everything predicted:
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from recipes.tts.common.infer import COPY, PREDICTED, RECORDING, TRUE_DURATIONS
-from recipes.tts.common.origin import STARTED, Origin, origins
+from recipes.tts.common.origin import STARTED, Origin, Taught, origins
 from recipes.tts.common.report import write_report
 from recipes.tts.common.table import Section, update_table
 from speechkd.audio.presets import mel_preset
@@ -91,12 +91,13 @@ def _facts(cfg: Any, ctx: Context, timing: dict[str, Any], sections: Sequence[st
     minutes = ctx.record("train").seconds / 60
     precision = resolve_precision(cfg.train.precision, device)
     starts = origins(ctx.input("model"))
-    start = starts.get(STARTED)
+    start, taught = starts.get(STARTED), Taught.read(ctx.input("model"))
     digested = {name: jsonable(getattr(cfg, name)) for name in sorted({*DIGESTED, *sections})}
     if start:
         digested["init"] = [start.weights_sha256, start.statistics, start.speaker]
     return [
-        ("command", f"`{command(cfg, start)}`"),
+        ("command", f"`{command(cfg, start, taught)}`"),
+        *([("taught by", taught.in_words())] if taught else []),
         *((name, each.in_words()) for name, each in starts.items()),
         *([("with all settings", "`speechkd run RUN/config.yaml`")] if start and start.voice else []),
         ("data", f"{report['utterances']} utterances, {report['duration_s'] / 60:.1f} min; "
@@ -111,8 +112,11 @@ def _facts(cfg: Any, ctx: Context, timing: dict[str, Any], sections: Sequence[st
     ]  # fmt: skip
 
 
-def command(cfg: Any, start: Origin | None = None) -> str:
-    """How to run this again, from the root of the repository. `start`: of a model that started from other weights."""
+def command(cfg: Any, start: Origin | None = None, taught: Taught | None = None) -> str:
+    """How to run this again, from the root of the repository.
+
+    `start`: of a model that started from other weights; `taught`: of one to which others read.
+    """
     if start is not None and start.voice:
         return _finetune_command(cfg, start)
     name = cfg.results.conf
@@ -121,6 +125,8 @@ def command(cfg: Any, start: Origin | None = None) -> str:
     settings += [*vocoder_settings(cfg.vocoder), *(["--set pack.onnx=true"] if cfg.pack.onnx else [])]
     if start is not None:
         settings.append("--set init.trunk=FASTSPEECH2_RUN/model")
+    if taught is not None:
+        settings.append(f"--set teachers.texts={taught.texts}")
     return " ".join([where, *settings])
 
 

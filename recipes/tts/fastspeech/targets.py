@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from recipes.tts.common.manifest import Manifest
 from recipes.tts.common.teachers import sentences
+from recipes.tts.common.texts import read_symbols
 from recipes.tts.fastspeech.attention import Reading, read
 from recipes.tts.fastspeech.config import TargetSection
 from recipes.tts.fastspeech.plan import DURATIONS, SPECS
 from recipes.tts.fastspeech.teach import HEAD
-from recipes.tts.fastspeech.texts import read_symbols
 from speechkd.align.attention import Head
 from speechkd.distill.fingerprint import fingerprint
 from speechkd.distill.store import write_description

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from recipes.tts.common.dataset import mean_of
+from recipes.tts.common.texts import TextBatch, Texts
 from recipes.tts.fastspeech.config import LossSection
 from recipes.tts.fastspeech.plan import student_plan
-from recipes.tts.fastspeech.texts import TextBatch, Texts
 from speechkd.data.batching import plan_batches
 from speechkd.distill.objective import Objective, TermFunction
 from speechkd.distill.targets import Targets

@@ -11,10 +11,10 @@ from recipes.tts.common.dataset import silent_symbols
 from recipes.tts.common.init import open_start
 from recipes.tts.common.manifest import Manifest
 from recipes.tts.common.origin import keep_teachers_origin
+from recipes.tts.common.texts import Texts
 from recipes.tts.common.training import learn, log_size
 from recipes.tts.fastspeech.plan import student_plan
 from recipes.tts.fastspeech.task import FastSpeechTask, Recordings
-from recipes.tts.fastspeech.texts import Texts
 from speechkd.distill.fingerprint import fingerprint
 from speechkd.distill.store import TargetStore
 from speechkd.distill.teacher import StoredTargets

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from recipes.tts.common.init import InitSection, init_problems
 from recipes.tts.common.options import TtsConfig
-from speechkd.config import Config
+from speechkd.config import Config, ConfigPath
 from speechkd.models.tts.config import NetworkConfig
 from speechkd.training.options import TrainOptions
 
@@ -40,6 +40,18 @@ class LoadingSection(Config):
     )
 
 
+class TeachersSection(Config):
+    """Finished models that read texts to this one: their mean is a better model than each, and texts are unlimited."""
+
+    models: tuple[ConfigPath, ...] = Field(
+        min_length=1, description="folders `model` of finished runs of tts/fastspeech2 on the same corpus"
+    )
+    texts: ConfigPath | None = Field(
+        None, description="a file with a sentence per line, which nobody needs to have recorded; to be given"
+    )
+    share: float = Field(0.5, gt=0, lt=1, description="share of the batches that are texts; the others are recordings")
+
+
 class FastSpeech2Recipe(TtsConfig):
     """FastSpeech 2 on one speaker."""
 
@@ -47,6 +59,7 @@ class FastSpeech2Recipe(TtsConfig):
     augment: AugmentSection = AugmentSection()
     loading: LoadingSection = LoadingSection()
     loss: LossSection = LossSection()
+    teachers: TeachersSection | None = Field(None, description="a student's; absent: recordings alone")
     init: InitSection | None = Field(None, description="fine-tuning: the voice that training starts from")
     train: TrainOptions
 
@@ -54,3 +67,5 @@ class FastSpeech2Recipe(TtsConfig):
         """A voice that training cannot start from."""
         yield from TtsConfig.problems(self)  # not super(): what is looked at may be a stand-in with a part of the keys
         yield from init_problems(self.init, "fastspeech2", self.audio.mel)
+        if self.teachers is not None and self.model.pitch.target == "cwt":
+            yield "teachers", "tell pitch as F0, not as its wavelet transform: set model.pitch.target f0, or none"

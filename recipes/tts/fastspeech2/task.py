@@ -57,9 +57,12 @@ class FastSpeech2Task:
         Which ones is drawn by seed, epoch and utterance alone.
         """
         batch = self.dataset.collate(ids, [self._example(id_) for id_ in ids])
-        if self.augment.own_variances:
-            batch.variances.own = torch.tensor([self._hears_itself(id_) for id_ in ids])
+        batch.variances.own = self.own_variances(ids)
         return batch
+
+    def own_variances(self, ids: Sequence[str]) -> Tensor | None:
+        """Which of them are to hear the pitch and energy that the model predicts: (B,) bool; None if never any."""
+        return torch.tensor([self._hears_itself(id_) for id_ in ids]) if self.augment.own_variances else None
 
     def _hears_itself(self, id_: str) -> bool:
         seed, epoch = self.place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,8 +11,15 @@ import torch
 from recipes.tts.common.dataset import TtsDataset, silent_symbols
 from recipes.tts.common.init import open_start
 from recipes.tts.common.manifest import Manifest
+from recipes.tts.common.origin import Taught, keep_teachers_origin
 from recipes.tts.common.training import learn, log_size
+from recipes.tts.fastspeech2.config import TeachersSection
+from recipes.tts.fastspeech2.plan import plan
+from recipes.tts.fastspeech2.readers import open_readers
+from recipes.tts.fastspeech2.sentences import open_sentences
 from recipes.tts.fastspeech2.task import FastSpeech2Task
+from recipes.tts.fastspeech2.taught import TaughtTask
+from speechkd.distill.fingerprint import fingerprint
 from speechkd.features.statistics import Statistics
 from speechkd.models.tts.config import FastSpeech2Config, NetworkConfig, VarianceStatistics
 from speechkd.models.tts.fastspeech2 import FastSpeech2
@@ -21,7 +29,10 @@ from speechkd.training.seeds import derive_seed
 
 
 def run(cfg: Any, ctx: Context) -> None:
-    """Write `model`: model.json, model.safetensors (best validation loss), history.jsonl; fine-tuned: transfer.json."""
+    """Write `model`: model.json, model.safetensors (best validation loss), history.jsonl.
+
+    Beside them, of a model that was fine-tuned, transfer.json; of one that teachers read to, taught.json.
+    """
     manifest = Manifest.read(ctx.input("manifest"))
     dataset = TtsDataset(ctx.input("features"), ctx.input("spoken"), cfg.model, manifest.speaker_numbers())
     if start := open_start(cfg.init):
@@ -34,7 +45,29 @@ def run(cfg: Any, ctx: Context) -> None:
     task = FastSpeech2Task(
         model, dataset, train, valid, cfg.train.batch_frames, cfg.augment, cfg.loading.window_shards, cfg.loss.mel
     )
-    learn(ctx, task, cfg.train, account)
+    if cfg.teachers is None:
+        learn(ctx, task, cfg.train, account)
+        return
+    taught = _taught(cfg, ctx, task)
+    learn(ctx, taught, cfg.train, account)
+    _tell(cfg.teachers, len(taught.sentences), ctx.output("model"))
+
+
+def _tell(teachers: TeachersSection, n_texts: int, model: Path) -> None:
+    """Who taught the model, and what they come from, in files beside it."""
+    assert teachers.texts is not None  # they were read
+    Taught(tuple(map(fingerprint, teachers.models)), teachers.texts.name, n_texts).write(model)
+    for folder in teachers.models:
+        keep_teachers_origin(folder, model)
+
+
+def _taught(cfg: Any, ctx: Context, recorded: FastSpeech2Task) -> TaughtTask:
+    manifest, spoken = ctx.input("manifest"), ctx.input("spoken")
+    readers = open_readers(cfg.teachers.models, cfg.model, manifest, spoken, cfg.audio)
+    plan(cfg).check(readers)
+    ctx.log.info("taught by %d models, fingerprint %s", len(cfg.teachers.models), readers.fingerprint[:16])
+    sentences = open_sentences(cfg, manifest, recorded.dataset.symbols, ctx.log)
+    return TaughtTask(recorded, sentences, readers, cfg.teachers.share)
 
 
 def model_config(

@@ -100,11 +100,12 @@ class AdaptedEncoder(TextEncoder):
         states, mask = self._encode(tokens, token_lengths, speakers)
         log_durations = self.duration_predictor(states, mask).squeeze(-1)
         if durations is None:
-            durations = self._durations(tokens, log_durations, mask, speed)
+            durations = self.frames_of(tokens, log_durations, mask, speed)
         controls = (2.0 ** (pitch_semitones / 12.0), energy)
         return self._adapt(states, mask, log_durations, durations, None, controls)
 
-    def _durations(self, tokens: Tensor, log_durations: Tensor, mask: Tensor, speed: float) -> Tensor:
+    def frames_of(self, tokens: Tensor, log_durations: Tensor, mask: Tensor, speed: float = 1.0) -> Tensor:
+        """Durations (B, T) in frames of predicted log(d + 1): none for a pause at most, one or more for a phone."""
         frames = regulate(torch.expm1(log_durations.float()).clamp(min=0.0), 1.0 / speed)
         least = (~self.may_pause[tokens]).long()  # type: ignore[index]
         return torch.maximum(frames, least) * mask

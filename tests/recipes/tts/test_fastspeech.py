@@ -39,6 +39,7 @@ import torch
 from torch import Tensor
 
 from recipes.tts.common.infer import _write_timing
+from recipes.tts.common.texts import TextBatch
 from recipes.tts.fastspeech import PLAN, RECIPE
 from recipes.tts.fastspeech.attention import backward_share, read
 from recipes.tts.fastspeech.config import LossSection, TargetSection
@@ -46,7 +47,6 @@ from recipes.tts.fastspeech.plan import SPECS, student_plan
 from recipes.tts.fastspeech.targets import Heard, distrust, refuse_test_sentences, trusted_head
 from recipes.tts.fastspeech.task import objective
 from recipes.tts.fastspeech.teach import check
-from recipes.tts.fastspeech.texts import TextBatch
 from recipes.tts.transformer import RECIPE as TEACHER
 from speechkd.align.attention import focus_rate
 from speechkd.config import ConfigErrors, load_config

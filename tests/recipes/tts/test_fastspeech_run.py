@@ -16,10 +16,10 @@ from rich.console import Console
 
 from recipes.tts.common.corpora.mini import speak_mini_corpus
 from recipes.tts.common.manifest import Manifest
+from recipes.tts.common.texts import Texts
 from recipes.tts.fastspeech import RECIPE
 from recipes.tts.fastspeech.config import LossSection
 from recipes.tts.fastspeech.task import FastSpeechTask, Recordings
-from recipes.tts.fastspeech.texts import Texts
 from recipes.tts.transformer import RECIPE as TEACHER
 from speechkd.config import load_config
 from speechkd.distill.fingerprint import fingerprint

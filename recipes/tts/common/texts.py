@@ -49,13 +49,19 @@ class Texts:
 
     def batch(self, ids: Sequence[str]) -> TextBatch:
         """The padded batch of these utterances."""
-        rows = [torch.tensor(self.symbols.encode(self.tokens.meta(id_)["symbols"])) for id_ in ids]
-        return TextBatch(
-            list(ids),
-            torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),
-            torch.tensor([len(row) for row in rows]),
-            torch.tensor([self.speakers[id_] for id_ in ids]),
-        )
+        rows = [self.symbols.encode(self.tokens.meta(id_)["symbols"]) for id_ in ids]
+        return text_batch(ids, rows, [self.speakers[id_] for id_ in ids])
+
+
+def text_batch(ids: Sequence[str], numbers: Sequence[Sequence[int]], speakers: Sequence[int]) -> TextBatch:
+    """A batch of texts that are numbers of symbols already."""
+    rows = [torch.tensor(each) for each in numbers]
+    return TextBatch(
+        list(ids),
+        torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),
+        torch.tensor([len(row) for row in rows]),
+        torch.tensor(speakers),
+    )
 
 
 def read_symbols(spoken: Path) -> SymbolTable:
