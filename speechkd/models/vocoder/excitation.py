@@ -17,10 +17,14 @@ from speechkd.models.vocoder.istft_config import IstftConfig
 
 Array = npt.NDArray[np.floating]
 Spectra = npt.NDArray[np.complex64]
-# The noise repeats after so many frames: 6 s at 256 samples and 22,050 Hz, longer than an ear remembers noise.
-NOISE_FRAMES = 512
+# The noise repeats after so many frames: 3 s at 256 samples and 22,050 Hz, longer than an ear remembers noise.
+NOISE_FRAMES = 256
+# More rounds would flatten it little further.
+_FLATTENING_ROUNDS = 2
 # This near to the top of a pulse, the closed form below is 0 / 0.
 _TOP = 1e-7
+# Under a magnitude that something is divided by.
+_TINY = 1e-9
 
 
 def cycles(f0_hz: Array, config: IstftConfig, start: float = 0.0) -> npt.NDArray[np.float64]:
@@ -39,7 +43,10 @@ def harmonics(f0_hz: Array, config: IstftConfig, start: float = 0.0) -> Spectra:
 
 
 def noise(first: int, n_frames: int, config: IstftConfig) -> Spectra:
-    """Spectra (n_frames, bins) of white noise, from its frame `first` on: the same at every call, of power 1."""
+    """Spectra (n_frames, bins) of white noise, from its frame `first` on: the same at every call, of power 1.
+
+    Of nearly one magnitude, too, in every frame and bin.
+    """
     return _noise(config.n_fft, config.hop_samples)[(first + np.arange(n_frames)) % NOISE_FRAMES]
 
 
@@ -83,10 +90,19 @@ def _spectra(samples: npt.NDArray[np.float32], config: IstftConfig) -> Spectra:
 
 @lru_cache(maxsize=4)
 def _noise(n_fft: int, hop_samples: int) -> Spectra:
-    """Spectra of a ring of noise: its last frames reach around into its first samples."""
-    n_samples = NOISE_FRAMES * hop_samples
-    ring = np.random.default_rng(0).standard_normal(n_samples, dtype=np.float32)
-    wrapped = np.resize(ring, n_samples + n_fft - hop_samples)
-    config = IstftConfig(n_fft=n_fft, hop_samples=hop_samples)
-    spectra = _spectra(wrapped, config) / np.sqrt(np.square(hann_window(n_fft)).sum())
-    return spectra.astype(np.complex64, copy=False)
+    """Spectra of a ring of noise: its last frames reach around into its first samples.
+
+    It is noise of low fluctuation (Pumplin, "Low-noise noise", JASA 1985): what is random in its short-time magnitudes
+    would be random in speech as well, where a filter asks for one magnitude. Phases stay random; a few rounds of
+    Griffin and Lim's (1984) find samples whose magnitudes are near 1.
+    """
+    places = (np.arange(NOISE_FRAMES)[:, None] * hop_samples + np.arange(n_fft)) % (NOISE_FRAMES * hop_samples)
+    window = hann_window(n_fft).astype(np.float64)
+    weight = np.bincount(places.reshape(-1), np.tile(window**2, NOISE_FRAMES))
+    ring = np.random.default_rng(0).standard_normal(len(weight))
+    for _ in range(_FLATTENING_ROUNDS):
+        spectra = np.fft.rfft(ring[places] * window)
+        frames = np.fft.irfft(spectra / np.maximum(np.abs(spectra), _TINY), n_fft) * window
+        ring = np.bincount(places.reshape(-1), frames.reshape(-1)) / weight
+    spectra = np.fft.rfft(ring[places] * window)
+    return (spectra / np.sqrt(np.square(np.abs(spectra)).mean())).astype(np.complex64)

@@ -81,6 +81,17 @@ class TestNoise:
         assert power.mean() == pytest.approx(1.0, abs=0.02)
         assert np.abs(np.log(power.reshape(7, 73).mean(axis=1))).max() < 0.1
 
+    def test_fluctuates_less_than_noise_of_independent_samples(self):
+        """Whose magnitudes have a Rayleigh distribution: deviation / mean = sqrt(4 / pi - 1) = 0.52."""
+        magnitudes = np.abs(noise(0, NOISE_FRAMES, CONFIG))[:, 1:-1]
+        assert magnitudes.std() / magnitudes.mean() < 0.65 * np.sqrt(4 / np.pi - 1)
+
+    def test_phases_stay_random(self):
+        """Between neighbours in time and in frequency: no tone, no click."""
+        phases = noise(0, NOISE_FRAMES, CONFIG)[::4, 1:-1]  # frames that do not overlap
+        for turned in (phases[1:] / phases[:-1], phases[:, 8:] / phases[:, :-8]):
+            assert np.abs((turned / np.abs(turned)).mean()) < 0.03
+
     def test_frames_are_of_one_stretch_of_noise(self):
         """Overlapped and added, frames give back samples whose frames they are."""
         spectra = noise(5, 12, CONFIG)
