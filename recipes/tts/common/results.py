@@ -122,12 +122,16 @@ def command(cfg: Any, start: Origin | None = None, taught: Taught | None = None)
     name = cfg.results.conf
     where = f"egs/{cfg.corpus.name}/tts1/run.sh" + ("" if name == "fastspeech2" else f" {name}")
     settings = ["--set corpus.dir=CORPUS"] if cfg.corpus.dir is not None else []
-    settings += [*vocoder_settings(cfg.vocoder), *(["--set pack.onnx=true"] if cfg.pack.onnx else [])]
+    settings += [*vocoder_settings(cfg.vocoder), *_pack_settings(cfg.pack)]
     if start is not None:
         settings.append("--set init.trunk=FASTSPEECH2_RUN/model")
     if taught is not None:
         settings.append(f"--set teachers.texts={taught.texts}")
     return " ".join([where, *settings])
+
+
+def _pack_settings(pack: Any) -> list[str]:
+    return [f"--set pack.{name}=true" for name in ("onnx", "int8") if getattr(pack, name)]
 
 
 def vocoder_settings(vocoder: Any) -> list[str]:

@@ -118,7 +118,7 @@ def results_stage(*sections: str) -> Stage:
     @stage(
         inputs=("manifest", "spoken", "alignment", "features", "model", "samples", "timing", "scores", "voice"),
         outputs=(Output("results", volatile=True),),
-        uses=(*_SHARED, *sections, "pack.onnx", "results"),
+        uses=(*_SHARED, *sections, "pack.onnx", "pack.int8", "results"),
     )
     def results(cfg: Any, ctx: Context) -> None:
         """Write the results row and the HTML report."""

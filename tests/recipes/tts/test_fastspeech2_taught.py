@@ -19,6 +19,7 @@ import yaml
 
 from recipes.tts.common.dataset import TtsDataset
 from recipes.tts.common.origin import Taught
+from recipes.tts.common.results import command
 from recipes.tts.common.texts import TextBatch
 from recipes.tts.fastspeech2 import RECIPE
 from recipes.tts.fastspeech2.config import AugmentSection
@@ -323,3 +324,12 @@ def test_the_plan_tells_who_feeds_what(tmp_path: Path) -> None:
 def test_wavelets_cannot_be_taught(tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors, match="wavelet"):
         conf(tmp_path, teachers={"models": ["a/model"]})
+
+
+def test_the_command_names_the_texts_and_how_the_voice_was_packed() -> None:
+    cfg = SimpleNamespace(
+        results=SimpleNamespace(conf="taught"), corpus=SimpleNamespace(name="mini", dir=None),
+        vocoder=SimpleNamespace(type="griffinlim"), pack=SimpleNamespace(onnx=True, int8=True),
+    )  # fmt: skip
+    expected = "egs/mini/tts1/run.sh taught --set pack.onnx=true --set pack.int8=true --set teachers.texts=texts.txt"
+    assert command(cfg, taught=Taught(("a",), "texts.txt", 3)) == expected
