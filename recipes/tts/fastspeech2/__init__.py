@@ -25,7 +25,7 @@ from speechkd.runner import Context, Recipe, stage
         "init",
         "train",
     ),
-    external=("init.voice", "text.lexicon", "teachers.models", "teachers.texts"),
+    external=("init.voice", "text.lexicon", "teachers.models", "teachers.prosody", "teachers.texts"),
     version=3,
 )
 def train(cfg: Any, ctx: Context) -> None:

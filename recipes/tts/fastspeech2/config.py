@@ -44,12 +44,20 @@ class TeachersSection(Config):
     """Finished models that read texts to this one: their mean is a better model than each, and texts are unlimited."""
 
     models: tuple[ConfigPath, ...] = Field(
-        min_length=1, description="folders `model` of finished runs of tts/fastspeech2 on the same corpus"
+        min_length=1,
+        description="folders `model` of finished runs of tts/fastspeech2 on the same corpus, whose mels are averaged",
+    )
+    prosody: ConfigPath | None = Field(
+        None, description="another such folder, which tells pitch and energy alone: for `models` that have none"
     )
     texts: ConfigPath | None = Field(
         None, description="a file with a sentence per line, which nobody needs to have recorded; to be given"
     )
     share: float = Field(0.5, gt=0, lt=1, description="share of the batches that are texts; the others are recordings")
+
+    def folders(self) -> tuple[ConfigPath, ...]:
+        """Of all teachers."""
+        return self.models if self.prosody is None else (*self.models, self.prosody)
 
 
 class FastSpeech2Recipe(TtsConfig):

@@ -56,11 +56,12 @@ def plan(cfg: Any) -> DistillationPlan:
     if cfg.teachers is None:
         return DistillationPlan("nobody: recordings alone", student, False, (), terms(cfg))
     folders = ", ".join(str(folder) for folder in cfg.teachers.models)
+    prosody = f"; pitch and energy by the model in {cfg.teachers.prosody}" if cfg.teachers.prosody else ""
     notes = (
         f"{cfg.teachers.share:.0%} of the batches are texts that the teachers read; the others are recordings",
         "durations are the mean of the teachers' log(d + 1), rounded; with these each decodes with its own pitch and "
         "energy, and the mels are averaged; pitch and energy are means of those teachers that have them",
     )
     return DistillationPlan(
-        f"the mean of the models in {folders}", student, False, target_specs(net), terms(cfg), notes
+        f"the mean of the models in {folders}{prosody}", student, False, target_specs(net), terms(cfg), notes
     )

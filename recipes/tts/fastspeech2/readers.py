@@ -31,22 +31,54 @@ from speechkd.models.tts.load import load_model
 WANTED = Wanted("fastspeech2", first="run.sh fastspeech2")
 
 
+class Readers(nn.Module):
+    """Those whose mels are averaged, and one whose pitch and energy are taken where they have none.
+
+    network: the student's, which says what pitch and energy are per.
+    """
+
+    def __init__(
+        self, readers: Sequence[FastSpeech2], network: AdaptorNetworkConfig, prosody: FastSpeech2 | None = None
+    ) -> None:
+        super().__init__()
+        self.readers = nn.ModuleList(readers)
+        self.prosody = prosody
+        self.network = network
+
+    @property
+    def all(self) -> list[FastSpeech2]:
+        """Everybody."""
+        others = [] if self.prosody is None else [self.prosody]
+        return [*self.readers, *others]
+
+
 def open_readers(
-    folders: Sequence[Path], network: AdaptorNetworkConfig, manifest: Path, spoken: Path, audio: Any
+    folders: Sequence[Path],
+    prosody: Path | None,
+    network: AdaptorNetworkConfig,
+    manifest: Path,
+    spoken: Path,
+    audio: Any,
 ) -> LiveTeacher:
-    """The models in these folders as one teacher of a student with this network.
+    """The models in these folders as one teacher of a student with this network; `prosody` tells pitch and energy.
 
     Raises what `check_teacher` raises, and ConfigError for models that do not have what the student is to learn.
     """
-    for folder in folders:
+    everybody = [*folders, *([prosody] if prosody else [])]
+    for folder in everybody:
         check_teacher(folder, WANTED, manifest, spoken, audio)
-    _refuse_many_origins(folders)
-    models = [load_model(folder) for folder in folders]
-    for folder, model in zip(folders, models, strict=True):
+    _refuse_many_origins(everybody)
+    models = [load_model(folder) for folder in everybody]
+    for folder, model in zip(everybody, models, strict=True):
         _refuse_other_levels(model.config.network, network, folder)
     _refuse_without(models, network)
-    who = digest([fingerprint(folder) for folder in folders])
-    return live_readers(models, network, who)
+    readers = Readers(models[: len(folders)], network, models[-1] if prosody else None)
+    return live_readers(readers, digest([fingerprint(folder) for folder in everybody]))
+
+
+def live_readers(readers: Readers, made_by: str) -> LiveTeacher:
+    """These models as one teacher. made_by: their fingerprint."""
+    return LiveTeacher(readers, read_together, [spec.by(made_by) for spec in target_specs(readers.network)])
 
 
 def _refuse_many_origins(folders: Sequence[Path]) -> None:
@@ -57,15 +89,6 @@ def _refuse_many_origins(folders: Sequence[Path]) -> None:
             "the teachers were fine-tuned from different voices", where="teachers.models",
             why=", ".join(sorted(found.values())), todo="Leave all but one of these out, or those that were fine-tuned",
         )  # fmt: skip
-
-
-def live_readers(models: Sequence[FastSpeech2], network: AdaptorNetworkConfig, made_by: str) -> LiveTeacher:
-    """These models as one teacher. made_by: their fingerprint."""
-
-    def produce(readers: Any, texts: TextBatch) -> Targets:
-        return read_together(readers, texts, network)
-
-    return LiveTeacher(nn.ModuleList(models), produce, [spec.by(made_by) for spec in target_specs(network)])
 
 
 def _refuse_other_levels(teacher: AdaptorNetworkConfig, student: AdaptorNetworkConfig, folder: Path) -> None:
@@ -90,20 +113,21 @@ def _refuse_without(models: Sequence[FastSpeech2], network: AdaptorNetworkConfig
             )
 
 
-def read_together(readers: Sequence[FastSpeech2], texts: TextBatch, network: AdaptorNetworkConfig) -> Targets:
-    """What the readers say of texts on average: `plan.target_specs`. network: the student's."""
+def read_together(readers: Readers, texts: TextBatch) -> Targets:
+    """What the readers say of texts on average: `plan.target_specs`."""
     inputs = (texts.tokens, texts.token_lengths, texts.speakers)
-    log_durations = _mean([reader.adapt_freely(*inputs).log_durations for reader in readers])
-    durations = readers[0].frames_of(texts.tokens, log_durations, texts.mask)
-    adapted = [reader.adapt_freely(*inputs, durations) for reader in readers]
-    mel = _mean([reader.decode(each) for reader, each in zip(readers, adapted, strict=True)])
+    everybody, network, n_readers = readers.all, readers.network, len(readers.readers)
+    log_durations = _mean([reader.adapt_freely(*inputs).log_durations for reader in everybody[:n_readers]])
+    durations = everybody[0].frames_of(texts.tokens, log_durations, texts.mask)
+    adapted = [reader.adapt_freely(*inputs, durations) for reader in everybody]
+    mel = _mean([reader.decode(each) for reader, each in zip(everybody[:n_readers], adapted, strict=False)])
     pitch_hz, voiced = _pitch(adapted, _places(network.pitch.level, durations, mel))
     return {
         "mel": mel,
         "durations": durations,
         "pitch_hz": pitch_hz,
         "voiced": voiced,
-        "energy": _energy(readers, adapted, _places(network.energy.level, durations, mel)),
+        "energy": _energy(everybody, adapted, _places(network.energy.level, durations, mel)),
     }
 
 

@@ -56,16 +56,16 @@ def run(cfg: Any, ctx: Context) -> None:
 def _tell(teachers: TeachersSection, n_texts: int, model: Path) -> None:
     """Who taught the model, and what they come from, in files beside it."""
     assert teachers.texts is not None  # they were read
-    Taught(tuple(map(fingerprint, teachers.models)), teachers.texts.name, n_texts).write(model)
-    for folder in teachers.models:
+    Taught(tuple(map(fingerprint, teachers.folders())), teachers.texts.name, n_texts).write(model)
+    for folder in teachers.folders():
         keep_teachers_origin(folder, model)
 
 
 def _taught(cfg: Any, ctx: Context, recorded: FastSpeech2Task) -> TaughtTask:
     manifest, spoken = ctx.input("manifest"), ctx.input("spoken")
-    readers = open_readers(cfg.teachers.models, cfg.model, manifest, spoken, cfg.audio)
+    readers = open_readers(cfg.teachers.models, cfg.teachers.prosody, cfg.model, manifest, spoken, cfg.audio)
     plan(cfg).check(readers)
-    ctx.log.info("taught by %d models, fingerprint %s", len(cfg.teachers.models), readers.fingerprint[:16])
+    ctx.log.info("taught by %d models, fingerprint %s", len(cfg.teachers.folders()), readers.fingerprint[:16])
     sentences = open_sentences(cfg, manifest, recorded.dataset.symbols, ctx.log)
     return TaughtTask(recorded, sentences, readers, cfg.teachers.share)
 

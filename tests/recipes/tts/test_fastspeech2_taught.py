@@ -24,7 +24,7 @@ from recipes.tts.common.texts import TextBatch
 from recipes.tts.fastspeech2 import RECIPE
 from recipes.tts.fastspeech2.config import AugmentSection
 from recipes.tts.fastspeech2.plan import plan, target_specs
-from recipes.tts.fastspeech2.readers import live_readers, open_readers, read_together
+from recipes.tts.fastspeech2.readers import Readers, live_readers, open_readers, read_together
 from recipes.tts.fastspeech2.sentences import Sentences, open_sentences
 from recipes.tts.fastspeech2.task import FastSpeech2Task
 from recipes.tts.fastspeech2.taught import TaughtTask, frames_per_token, read_batch
@@ -89,7 +89,7 @@ def test_readers_say_the_mean_of_what_each_says_at_their_common_durations(bench:
     """By hand, text by text and reader by reader, through `infer`; padding changes nothing."""
     readers, batch = [bench.model(1), bench.model(2), bench.model(3)], SENTENCES.batch(["text/0", "text/3", "text/4"])
     with torch.no_grad():
-        read = read_together(readers, batch, bench.network())
+        read = read_together(Readers(readers, bench.network()), batch)
     for row in range(3):
         text = alone(batch, row)
         n_tokens = text.tokens.shape[1]
@@ -107,16 +107,22 @@ def test_readers_say_the_mean_of_what_each_says_at_their_common_durations(bench:
         torch.testing.assert_close(read["pitch_hz"][row, :n_tokens], f0, atol=1e-2, rtol=1e-4)
 
 
-def test_pitch_and_energy_are_of_those_readers_that_have_them(bench: Bench) -> None:
+def test_pitch_and_energy_are_of_those_that_have_them_and_mels_of_the_readers(bench: Bench) -> None:
     knows, batch = bench.model(1), SENTENCES.batch(["text/1", "text/2"])
     mute = bench.model(2, **WITHOUT)
     torch.nn.init.constant_(mute.duration_predictor.project.bias, 1.4)
     with torch.no_grad():
-        both, one = (read_together(readers, batch, bench.network()) for readers in ([knows, mute], [knows]))
-        none = read_together([mute], batch, bench.network(**WITHOUT))
+        both, one = (read_together(Readers(who, bench.network()), batch) for who in ([knows, mute], [knows]))
+        none = read_together(Readers([mute], bench.network(**WITHOUT)), batch)
+        told = read_together(Readers([mute], bench.network(), knows), batch)
     for name in ("pitch_hz", "energy"):
         torch.testing.assert_close(both[name], one[name])
         assert not none[name].any()
+    alone = mute.infer(batch.tokens, batch.token_lengths)
+    torch.testing.assert_close(told["mel"], alone.mel)
+    assert told["durations"].equal(alone.durations)
+    free = knows.infer(batch.tokens, batch.token_lengths, durations=alone.durations)
+    torch.testing.assert_close(told["pitch_hz"], free.f0_hz)
     assert both["mel"].shape != one["mel"].shape or not torch.allclose(both["mel"], one["mel"])
 
 
@@ -124,7 +130,7 @@ def test_pitch_and_energy_are_of_those_readers_that_have_them(bench: Bench) -> N
 def test_a_student_that_is_its_teacher_has_nothing_to_learn_of_texts(bench: Bench, kind: str) -> None:
     """What is read stands where recordings stand: only the rounding of durations is left of the loss."""
     teacher = bench.model(1, kind)
-    task = bench.task(bench.model(1, kind), live_readers([teacher], bench.network(kind), "me"))
+    task = bench.task(bench.model(1, kind), live_readers(Readers([teacher], bench.network(kind)), "me"))
     with torch.no_grad():
         losses = task.losses(task.model, task.load(["text/0", "text/4"]), step=1)
     assert set(losses) == {"mel", "duration", "pitch", "energy"}
@@ -137,7 +143,7 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_of_texts(bench: Benc
 
 
 def test_texts_may_hear_the_students_own_pitch_as_recordings_do(bench: Bench) -> None:
-    task = bench.task(bench.model(2), live_readers([bench.model(1)], bench.network(), "me"), own_variances=1.0)
+    task = bench.task(bench.model(2), live_readers(Readers([bench.model(1)], bench.network()), "me"), own_variances=1.0)
     read = task._read(task.load(["text/0", "text/1"]))
     assert read.variances.own is not None and read.variances.own.all()
     assert task.load(["u0"]).variances.own.all()
@@ -148,7 +154,7 @@ def test_pauses_of_texts_are_known_and_padding_is_none(bench: Bench) -> None:
     pause = ENGLISH_SYMBOLS.encode(["|"])[0]
     batch = Sentences({"text/0": (2, 10, pause, 11, 3), "text/1": (2, 10, 3)}).batch(["text/0", "text/1"])
     with torch.no_grad():
-        read = read_together([bench.model(1)], batch, bench.network())
+        read = read_together(Readers([bench.model(1)], bench.network()), batch)
     made = read_batch(batch, read, TtsDataset(*bench.artifacts, bench.network()).silent)
     silent = TtsDataset(*bench.artifacts, bench.network()).silent
     for row, length in enumerate((5, 3)):
@@ -159,7 +165,7 @@ def test_pauses_of_texts_are_known_and_padding_is_none(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 1.0), (0.75, 3.0), (0.2, 0.25)])
 def test_the_share_of_the_batches_that_are_texts(bench: Bench, share: float, expected: float) -> None:
-    task = bench.task(bench.model(2), live_readers([bench.model(1)], bench.network(), "me"), share)
+    task = bench.task(bench.model(2), live_readers(Readers([bench.model(1)], bench.network()), "me"), share)
     batches = task.epoch(5, 0)
     assert batches == task.epoch(5, 0) and batches != task.epoch(5, 1)
     texts = [ids for ids in batches if ids[0] in SENTENCES]
@@ -170,13 +176,13 @@ def test_the_share_of_the_batches_that_are_texts(bench: Bench, share: float, exp
 
 
 def test_every_text_comes_once_before_any_comes_again(bench: Bench) -> None:
-    task = bench.task(bench.model(2), live_readers([bench.model(1)], bench.network(), "me"))
+    task = bench.task(bench.model(2), live_readers(Readers([bench.model(1)], bench.network()), "me"))
     seen = list(chain.from_iterable(task._texts(1000, 7, 0)))
     assert sorted(seen[:12]) == sorted(SENTENCES.numbers) and set(seen[12:24]) == set(SENTENCES.numbers)
 
 
 def test_texts_that_would_fill_more_than_a_batch_are_left_out(bench: Bench) -> None:
-    task = bench.task(bench.model(2), live_readers([bench.model(1)], bench.network(), "me"))
+    task = bench.task(bench.model(2), live_readers(Readers([bench.model(1)], bench.network()), "me"))
     pace = frames_per_token(task.recorded.dataset, task.recorded.lengths)
     n_frames = sum(task.recorded.lengths.values())
     n_tokens = sum(len(task.recorded.dataset.tokens.meta(id_)["symbols"]) for id_ in IDS[:3])
@@ -187,12 +193,12 @@ def test_texts_that_would_fill_more_than_a_batch_are_left_out(bench: Bench) -> N
 
 def test_a_student_comes_nearer_to_its_teacher_on_texts_that_it_was_not_read(bench: Bench, tmp_path: Path) -> None:
     teacher, student = bench.model(1), bench.model(2)
-    task = bench.task(student, live_readers([teacher], bench.network(), "me"), share=0.9)
+    task = bench.task(student, live_readers(Readers([teacher], bench.network()), "me"), share=0.9)
     unread = Sentences({"text/90": (2, 12, 10, 13, 11, 3)}).batch(["text/90"])
 
     def distance() -> float:
         with torch.no_grad():
-            read = read_together([teacher], unread, bench.network())
+            read = read_together(Readers([teacher], bench.network()), unread)
             own = student.eval().infer(unread.tokens, unread.token_lengths, durations=read["durations"]).mel
         return float((own - read["mel"]).square().mean())
 
@@ -258,7 +264,8 @@ def readers_of(
         folders.append(tmp_path / name)
         folders[-1].mkdir()
         save_model(folders[-1], model)
-    return open_readers(folders, student, Path(), Path(), None)
+    prosody = folders.pop() if "prosody" in models else None
+    return open_readers(folders, prosody, student, Path(), Path(), None)
 
 
 def test_readers_must_have_what_the_student_is_to_learn(
@@ -271,6 +278,10 @@ def test_readers_must_have_what_the_student_is_to_learn(
     opened = readers_of(
         bench, tmp_path, monkeypatch, bench.network(), one=bench.model(1), two=bench.model(2, **WITHOUT)
     )
+    also = readers_of(
+        bench, tmp_path, monkeypatch, bench.network(), three=bench.model(1, **WITHOUT), prosody=bench.model(2)
+    )
+    assert also.fingerprint != opened.fingerprint and len(also.model.readers) == 1 and len(also.model.all) == 2
     assert opened.specs == tuple(spec.by(opened.fingerprint) for spec in target_specs(bench.network()))
     assert not any(parameter.requires_grad for parameter in opened.model.parameters())
     assert not opened.model.train().training
