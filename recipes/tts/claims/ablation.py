@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from recipes.tts.claims.speaking import as_batch
-from recipes.tts.claims.systems import System, finished, spread, write_json
+from recipes.tts.claims.systems import finished
+from recipes.tts.common.claims.speaking import as_batch
+from recipes.tts.common.claims.systems import System, spread, write_json
 from recipes.tts.common.dataset import TtsDataset
 from speechkd.metrics.speech import mel_l1
 from speechkd.runner import Context, Item, ItemStore

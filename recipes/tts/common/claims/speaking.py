@@ -63,10 +63,3 @@ def as_batch(tokens: npt.ArrayLike) -> tuple[torch.Tensor, torch.Tensor]:
     """Token numbers (T,) as a batch of one: (1, T) and its length (1,)."""
     batch = torch.from_numpy(np.array(tokens, dtype=np.int64))[None]
     return batch, torch.tensor([batch.shape[1]])
-
-
-def never_stopping(teacher: Any) -> None:
-    """Make a teacher go on until `max_frames`: its stop token is still computed, and never obeyed."""
-    network = teacher.config.network
-    stop = network.stop.model_copy(update={"threshold": 2.0})
-    teacher.config = teacher.config.model_copy(update={"network": network.model_copy(update={"stop": stop})})
