@@ -29,6 +29,7 @@ class Way:
     model: Any
     speak: Speak
     slow: bool = False
+    mel_only: bool = False  # it is not timed to the samples
     mel_s: dict[int, list[float]] = field(default_factory=dict)
     total_s: dict[int, list[float]] = field(default_factory=dict)
 
@@ -69,7 +70,7 @@ def measure(
                     mel_s, total_s = _call(way, texts[way.name, n_frames], n_frames, voicing, device)
                     if number:
                         way.mel_s.setdefault(n_frames, []).extend([] if mel_s is None else [mel_s])
-                        way.total_s.setdefault(n_frames, []).append(total_s)
+                        way.total_s.setdefault(n_frames, []).extend([] if total_s is None else [total_s])
                 bar.advance()
 
 
@@ -84,18 +85,25 @@ def text_for(system: System, n_tokens: int) -> np.ndarray:
 
 def _call(
     way: Way, text: np.ndarray, n_frames: int, voicing: Voicing, device: torch.device
-) -> tuple[float | None, float]:
-    """Seconds to the mel, None for a model that makes none, and to the samples."""
+) -> tuple[float | None, float | None]:
+    """Seconds to the mel, None for a model that makes none, and to the samples, None where they are not asked for."""
     tokens, lengths = (each.to(device) for each in as_batch(text))
     start = _now(device)
     spoken = way.speak(tokens, lengths, n_frames)
     mel_s = _now(device) - start
+    if way.mel_only:
+        _check_length(way, spoken.mel.shape[1], n_frames)
+        return mel_s, None
     samples = voicing.sound(spoken)
     total_s = _now(device) - start
-    if len(samples) != n_frames * voicing.preset.hop_samples:
-        why = f"{len(samples)} samples instead of {n_frames} frames of {voicing.preset.hop_samples}"
-        raise StageError(f"{way.name} did not make the frames that it was told to make", why=why)
+    _check_length(way, len(samples) / voicing.preset.hop_samples, n_frames)
     return (mel_s if spoken.samples is None else None), total_s
+
+
+def _check_length(way: Way, found: float, n_frames: int) -> None:
+    if found != n_frames:
+        why = f"{found:g} frames instead of {n_frames}"
+        raise StageError(f"{way.name} did not make the frames that it was told to make", why=why)
 
 
 def _now(device: torch.device) -> float:
