@@ -16,6 +16,7 @@ import numpy.typing as npt
 from speechkd.audio.io import read_audio, resample
 from speechkd.audio.world import import_pyworld
 from speechkd.errors import DataError, UsageError
+from speechkd.metrics.cepstra import distortion_db, mel_cepstra
 from speechkd.metrics.dtw import euclidean_cost, warping_path
 
 Signal = npt.NDArray[np.float64]
@@ -28,7 +29,6 @@ FMAX_HZ = 8000.0
 LOG_FLOOR = 1e-5
 PEAK = 0.95
 TRIM_DB = 40.0
-N_CEPSTRA = 13
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,9 @@ def speech_distance(
     cepstra_a, f0_a = _features(_prepare(a, rate_a))
     cepstra_b, f0_b = _features(_prepare(b, rate_b))
     i, j = warping_path(euclidean_cost(cepstra_a, cepstra_b))
-    difference = cepstra_a[i] - cepstra_b[j]
-    # Kubichek 1993: 10 / ln 10 * sqrt(2 * sum of squared cepstral differences).
-    distortion_db = 10.0 / np.log(10.0) * np.sqrt(2.0 * np.square(difference).sum(axis=1))
+    distances_db = distortion_db(cepstra_a[i], cepstra_b[j])
     rmse_cents, voicing_error = _compare_f0(f0_a[i], f0_b[j])
-    return SpeechDistance(float(distortion_db.mean()), rmse_cents, voicing_error, len(cepstra_b) / len(cepstra_a))
+    return SpeechDistance(float(distances_db.mean()), rmse_cents, voicing_error, len(cepstra_b) / len(cepstra_a))
 
 
 def _compare_f0(f0_a: Signal, f0_b: Signal) -> tuple[float, float]:
@@ -114,12 +112,10 @@ def _mel_basis() -> Signal:
 
 def _cepstra(signal: Signal) -> Signal:
     """Mel cepstra c1..c13 of signal (T,): (frames, 13)."""
-    from scipy.fft import dct
     from scipy.signal.windows import hann
 
     magnitude = np.abs(np.fft.rfft(_frames(signal) * hann(N_FFT, sym=False), axis=1))
-    log_mel = np.log(np.maximum(magnitude @ _mel_basis().T, LOG_FLOOR))
-    return np.asarray(dct(log_mel, type=2, norm="ortho", axis=1)[:, 1 : N_CEPSTRA + 1])
+    return mel_cepstra(np.log(np.maximum(magnitude @ _mel_basis().T, LOG_FLOOR)))
 
 
 def _f0(signal: Signal) -> Signal:

@@ -34,6 +34,13 @@ def test_the_sum_runs_over_bins_and_over_squares() -> None:
     torch.testing.assert_close(frame_energy(magnitude), torch.tensor([5.0, 0.0, 13.0]))
 
 
+def test_d11_energy_has_no_logarithm_and_none_of_another_base() -> None:
+    """ProDiff's code takes exp of decadic logarithms, so that ten times the amplitude is 2.7 times the energy."""
+    samples = torch.from_numpy(np.random.default_rng(2).normal(0, 0.01, (1, 8000)).astype(np.float32))
+    once, louder = (frame_energy(linear_spectrogram(factor * samples, PRESET)) for factor in (1, 10))
+    torch.testing.assert_close(louder, 10 * once, rtol=1e-3, atol=1e-3)
+
+
 def test_twice_as_loud_has_twice_the_energy() -> None:
     samples = torch.from_numpy(np.random.default_rng(1).normal(0, 0.1, (1, 8000)).astype(np.float32))
     once, twice = (frame_energy(linear_spectrogram(factor * samples, PRESET)) for factor in (1, 2))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from recipes.tts.claims.speaking import Voicing
+from recipes.tts.common.claims.speaking import Voicing
 from speechkd.models.vocoder.options import HifiGanOptions
 from tests.models.vocoder.tiny import write_generator
 

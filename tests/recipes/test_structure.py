@@ -82,6 +82,7 @@ def test_a_recipe_is_known_to_nobody() -> None:
     built_on = {
         "fastspeech2": ("fastspeech2/", "fastspeech2s/", "prodiff/"),
         "transformer": ("transformer/", "fastspeech/"),
+        "prodiff": ("prodiff/", "prodiff_claims/"),
     }
     for name in sorted(path.parent.name for path in (ROOT / "recipes" / "tts").glob("*/__init__.py")):
         if name != "common":

@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
-from recipes.tts.claims.speaking import as_batch
-from recipes.tts.claims.systems import System, finished, spread, write_json
-from recipes.tts.common.dataset import TtsDataset
+from recipes.tts.claims.systems import finished
+from recipes.tts.common.claims.speaking import spoken_mel, with_true_variances
+from recipes.tts.common.claims.systems import System, spread, write_json
 from speechkd.metrics.speech import mel_l1
 from speechkd.runner import Context, Item, ItemStore
 
@@ -60,35 +58,17 @@ def measure(_id: str, value: tuple[str, str, str], systems: Mapping[str, System]
     if model.kind == "fastspeech":
         store = system.store("targets") if system.has("targets") else system.store("features")
         target = store.arrays(id_)
-        row = {"own": mel_l1(target["mel"], _spoken(system, id_, target["durations"]))}
+        row = {"own": mel_l1(target["mel"], spoken_mel(system, id_, target["durations"]))}
         if system.has("forced") and id_ in system.store("forced"):
             forced = system.store("forced").array(id_, "durations")
-            row["recording"] = mel_l1(recorded["mel"], _spoken(system, id_, forced))
+            row["recording"] = mel_l1(recorded["mel"], spoken_mel(system, id_, forced))
         return Item(meta=row)
     return Item(
         meta={
-            "own": mel_l1(recorded["mel"], _with_true_variances(system, id_)),
-            "predicted": mel_l1(recorded["mel"], _spoken(system, id_, recorded["durations"])),
+            "own": mel_l1(recorded["mel"], with_true_variances(system, id_)),
+            "predicted": mel_l1(recorded["mel"], spoken_mel(system, id_, recorded["durations"])),
         }
     )
-
-
-def _spoken(system: System, id_: str, durations: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """The mel (F, n_mels) with given durations and everything else predicted."""
-    tokens, lengths = as_batch(system.encoded(system.tokens(id_)))
-    mel: npt.NDArray[np.float32] = (
-        system.model().infer(tokens, lengths, durations=as_batch(durations)[0]).mel[0].numpy()
-    )
-    return mel
-
-
-def _with_true_variances(system: System, id_: str) -> npt.NDArray[np.float32]:
-    """FastSpeech 2's mel (F, n_mels) with the recording's durations, pitch and energy."""
-    model = system.model()
-    batch = TtsDataset(system.artifact("features"), system.artifact("spoken"), model.config.network).batch([id_])
-    with torch.inference_mode():
-        mel: npt.NDArray[np.float32] = model(batch.tokens, batch.token_lengths, batch.variances).mel[0].numpy()
-    return mel
 
 
 def means(rows: list[dict[str, float]]) -> dict[str, Any]:

@@ -5,25 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from recipes.tts.claims.rows import ROWS
-from recipes.tts.common.options import _known_preset
+from recipes.tts.common.claims.options import AudioSection, CorpusSection, ResultsSection, RunSection
 from speechkd.config import Config, ConfigPath
 from speechkd.models.vocoder.options import GriffinLimOptions, VocoderOptions
-
-
-class RunSection(Config):
-    """Where the measurements go."""
-
-    dir: ConfigPath = Field(description="folder of the run; created if absent")
-
-
-class CorpusSection(Config):
-    """The recordings that the systems were trained on."""
-
-    name: str = Field(description="the corpus's name in egs/")
-    title: str = Field("", description="the corpus in words, for the table")
 
 
 class SystemsSection(Config):
@@ -49,15 +36,6 @@ class TextSection(Config):
     language: str = Field("en-us", pattern=r"^en(-[a-z]+)?$")
     lexicon: ConfigPath | None = Field(None, description="your own pronunciations, one `WORD  PH ON ES` per line")
     day_first: bool = Field(False, description="03/04/2026 is the third of April")
-
-
-class AudioSection(Config):
-    """How mels become sound; the same for all systems."""
-
-    mel: Annotated[str, BeforeValidator(_known_preset)] = Field("hifigan_22k", description="the systems' mel preset")
-    vocoder_level_db: float = Field(
-        0.0, ge=-40, le=40, description="HiFi-GAN is fed mels shifted by this, and its samples are shifted back"
-    )
 
 
 class SpeedSection(Config):
@@ -130,12 +108,6 @@ class AblationSection(Config):
     """Mel losses of all systems, in evaluation mode."""
 
     train_utterances: int = Field(100, ge=1, description="training utterances, evenly spread, for the gap")
-
-
-class ResultsSection(Config):
-    """Where the table goes besides the run folder."""
-
-    table: ConfigPath | None = Field(None, description="a CLAIMS.md to write")
 
 
 class ClaimsRecipe(Config):

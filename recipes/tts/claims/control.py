@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recipes.tts.claims.names import STUDENTS
-from recipes.tts.claims.speaking import Samples, Voicing, as_batch
-from recipes.tts.claims.systems import System, finished, write_json
+from recipes.tts.claims.systems import finished
+from recipes.tts.common.claims.speaking import Samples, Voicing, as_batch
+from recipes.tts.common.claims.systems import System, write_json
 from speechkd.features.pitch import extract_f0
 from speechkd.runner import Context, Item, ItemStore
 from speechkd.text import Tokens

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from recipes.tts.claims.robustness import attended_tokens
-from recipes.tts.claims.speaking import as_batch
-from recipes.tts.claims.systems import MODEL, System, finished, spread, write_json
+from recipes.tts.claims.systems import finished
+from recipes.tts.common.claims.speaking import as_batch
+from recipes.tts.common.claims.systems import MODEL, System, spread, write_json
 from speechkd.align.compare import Comparison, compare_pairs
 from speechkd.align.from_durations import alignment_from_durations
 from speechkd.align.textgrid import find_textgrids, read_textgrid

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recipes.tts.claims.systems import System
+from recipes.tts.common.claims.systems import System
 from recipes.tts.common.infer import COPY, RECORDING
 from speechkd.align.types import Alignment, Interval
 from speechkd.audio.io import read_audio

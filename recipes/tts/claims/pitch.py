@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from recipes.tts.claims.systems import System, finished, write_json
+from recipes.tts.claims.systems import finished
+from recipes.tts.common.claims.systems import System, write_json
 from recipes.tts.common.infer import COPY, PREDICTED, RECORDING, TRUE_DURATIONS
 from speechkd.audio.io import read_audio
 from speechkd.audio.mel import linear_spectrogram

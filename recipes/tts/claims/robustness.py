@@ -13,8 +13,9 @@ import numpy.typing as npt
 from recipes.tts.claims.listening import listen, listener_summary, try_listener
 from recipes.tts.claims.names import COMPARED
 from recipes.tts.claims.sentences import HardSentence, hard_sentences
-from recipes.tts.claims.speaking import Voicing, as_batch
-from recipes.tts.claims.systems import System, finished, write_json
+from recipes.tts.claims.systems import finished
+from recipes.tts.common.claims.speaking import Voicing, as_batch
+from recipes.tts.common.claims.systems import System, write_json
 from recipes.tts.common.tokenize import frontend
 from speechkd.runner import Context, Item, ItemStore
 from speechkd.text import Tokens

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from recipes.tts.claims.systems import MODEL, System
+from recipes.tts.common.claims.systems import MODEL, System
 from speechkd.config import load_config, read_value
 from speechkd.runner import Context, RunOptions, run_recipe
 from speechkd.runner.records import RunFolder

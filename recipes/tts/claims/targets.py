@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recipes.tts.claims.systems import System, finished, write_json
+from recipes.tts.claims.systems import finished
+from recipes.tts.common.claims.systems import System, write_json
 from speechkd.metrics.sharpness import laplacian_sharpness
 from speechkd.metrics.within import WithinLabels
 from speechkd.runner import Context, ItemStore

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from recipes.tts.claims.steps import step_seconds
-from recipes.tts.claims.systems import System, finished, write_json
+from recipes.tts.claims.systems import finished
+from recipes.tts.common.claims.systems import System, write_json
 from speechkd.runner import Context
 from speechkd.runner.records import RunFolder
 

@@ -46,6 +46,15 @@ class Denoised:
     clean: Tensor  # (B, F, n_mels) the clean mel in decadic logarithms, as the denoiser sees it
 
 
+@dataclass
+class TwoAnswers:
+    """What a denoiser says at a level, and at the level that one step with this answer leads to, decadic logarithms."""
+
+    noisy: Tensor  # (B, F, n_mels) what it is told at the level
+    first: Tensor  # (B, F, n_mels) its answer
+    second: Tensor  # (B, F, n_mels) its answer one step below
+
+
 class ProDiff(AdaptedEncoder):
     """The acoustic model; `config` rebuilds it."""
 
@@ -111,6 +120,26 @@ class ProDiff(AdaptedEncoder):
         decadic logarithms: x̃ = w x̂' + (1 - w) x̂, where x̂ is predicted at the level and x̂' one step of this model
         below it (Salimans and Ho's halving, ICLR 2022, as ProDiff uses it; `Schedule.mixture_weight` gives w).
         """
+        said = self.two_answers(tokens, token_lengths, variances, mel, levels, noise, speakers, starts)
+        step = max(1, self.config.stride)
+        weights = [self.schedule.mixture_weight(level, level - step, level - 2 * step) for level in levels.tolist()]
+        weight = torch.tensor(weights, dtype=said.first.dtype, device=said.first.device).view(-1, 1, 1)
+        target: Tensor = weight * said.second + (1.0 - weight) * said.first
+        return target
+
+    @torch.no_grad()
+    def two_answers(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        variances: Variances,
+        mel: Tensor,
+        levels: Tensor,
+        noise: Tensor,
+        speakers: Tensor | None = None,
+        starts: Tensor | None = None,
+    ) -> TwoAnswers:
+        """The two predictions of which `two_steps` is made. Arguments and errors as there."""
         states, mask = stretch_of(self.adapt(tokens, token_lengths, variances, speakers), starts, mel.shape[1])
         step, index = max(1, self.config.stride), self.config.stride
         if wrong := [level for level in levels.tolist() if level < 2 * step or level % (2 * step)]:
@@ -118,11 +147,7 @@ class ProDiff(AdaptedEncoder):
         noisy, middle = self.schedule.diffuse(mel / _LN10, noise, levels), levels - step
         first = self.denoiser(noisy, levels - index, states, mask)
         halfway = self.schedule.ddim_rows(noisy, first, levels, middle)
-        second = self.denoiser(halfway, middle - index, states, mask)
-        weights = [self.schedule.mixture_weight(level, level - step, level - 2 * step) for level in levels.tolist()]
-        weight = torch.tensor(weights, dtype=first.dtype, device=first.device).view(-1, 1, 1)
-        target: Tensor = weight * second + (1.0 - weight) * first
-        return target
+        return TwoAnswers(noisy, first, self.denoiser(halfway, middle - index, states, mask))
 
     @torch.inference_mode()
     def infer(
@@ -138,22 +163,29 @@ class ProDiff(AdaptedEncoder):
         n_steps: int | None = None,
         noise: Tensor | None = None,
         seed: int = 0,
+        deterministic: bool = False,
     ) -> Spoken:
         """Speak: see `AcousticModel.infer`.
 
         n_steps: fewer steps than the model was trained for, one of `step_counts`. noise: (B, F, n_mels) to start from;
         unless given it depends on the seed (under 2^31) and on the frames of an utterance alone, whatever the batch.
-        ValueError for numbers of steps that do not divide those of the model.
+        deterministic: without new noise in the steps of a full chain, as along a shorter one, so that all of
+        `step_counts` can be compared. ValueError for numbers of steps that do not divide those of the model.
         """
         adapted = self.adapt_freely(tokens, token_lengths, speakers, durations, speed, pitch_semitones, energy)
-        mel = self.sample(adapted, n_steps, noise, seed)
+        mel = self.sample(adapted, n_steps, noise, seed, deterministic)
         f0_hz = None if adapted.pitch is None else adapted.pitch.f0_hz
         return Spoken(
             mel, adapted.lengths, adapted.durations, f0_hz=f0_hz, log_durations=adapted.log_durations
         )  # fmt: skip
 
     def sample(
-        self, adapted: Adapted, n_steps: int | None = None, noise: Tensor | None = None, seed: int = 0
+        self,
+        adapted: Adapted,
+        n_steps: int | None = None,
+        noise: Tensor | None = None,
+        seed: int = 0,
+        deterministic: bool = False,
     ) -> Tensor:
         """The mel (B, F, n_mels) in natural logarithms of adapted states, zero past the lengths. See `infer`."""
         lengths, draws = adapted.lengths.tolist(), count(1)
@@ -172,7 +204,7 @@ class ProDiff(AdaptedEncoder):
         steps = coarse_steps(self.steps, n_steps or len(self.steps))
         # A teacher samples from the posterior. So does the paper's code with a student, one level beside what it knows.
         ancestral = not self.config.stride or self.config.sampler == "released"
-        if ancestral and len(steps) == len(self.steps):
+        if ancestral and not deterministic and len(steps) == len(self.steps):
             mel = sample_by_posterior(self.schedule, steps, denoise, noise, draw) * _LN10
         else:
             mel = sample_by_steps(self.schedule, steps, denoise, noise) * _LN10

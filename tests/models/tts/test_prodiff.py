@@ -183,6 +183,48 @@ def test_the_seed_chooses_the_noise() -> None:
 def test_numbers_of_steps_that_divide_the_chain() -> None:
     assert model().step_counts == (1, 2, 4) and model(2).step_counts == (1, 2)
     assert model(n_steps=6).step_counts == (1, 2, 3, 6)
+    assert model(n_steps=128).step_counts == (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+@pytest.mark.parametrize("predicts", ["x0", "noise"])
+@pytest.mark.parametrize("steps", [1, 2, 4, 16, 128])
+def test_a_long_chain_goes_down_as_many_levels_at_a_time_as_it_must(predicts: str, steps: int) -> None:
+    """DDIM written out, in double precision: from level 127 down, 128 / steps levels at a time, without new noise."""
+    speaker = model(n_steps=128, predicts=predicts)
+    answers: list[tuple[int, Tensor, Tensor]] = []
+    speaker.denoiser.register_forward_hook(lambda _, args, out: answers.append((int(args[1][0]), args[0], out)))
+    start = torch.randn(3, 15, N_MELS)
+    mel = speaker.infer(TOKENS, LENGTHS, durations=DURATIONS, noise=start, n_steps=steps, deterministic=True).mel
+    levels = list(range(127, -1, -(128 // steps)))
+    assert [index for index, _, _ in answers] == levels and answers[0][1].equal(start)
+    lower = [*levels[1:], None]
+    for (level, noisy, made), below, after in zip(answers, lower, [*answers[1:], None], strict=True):
+        a, s = (each(level) for each in (speaker.schedule.alpha, speaker.schedule.sigma))
+        x, out = noisy.double(), made.double()
+        clean = out if predicts == "x0" else (x - s * out) / a
+        if below is None or after is None:
+            real = torch.arange(15) < DURATIONS.sum(dim=1)[:, None]
+            # Where the noise is predicted, the last step multiplies its rounding.
+            torch.testing.assert_close(mel[real].double(), (clean * math.log(10.0))[real], atol=1e-3, rtol=1e-4)
+        else:
+            b, q = (each(below) for each in (speaker.schedule.alpha, speaker.schedule.sigma))
+            scale = float(x.abs().max())
+            torch.testing.assert_close(
+                after[1].double(), b * clean + q / s * (x - a * clean), atol=1e-5 * scale, rtol=1e-4
+            )
+
+
+def test_a_whole_chain_draws_new_noise_unless_it_is_told_not_to() -> None:
+    """A teacher's own way of speaking; a shorter chain and a student are deterministic anyway."""
+    start = torch.randn(3, 15, N_MELS)
+
+    def said(speaker: ProDiff, **how: Any) -> Tensor:
+        return speaker.infer(TOKENS, LENGTHS, durations=DURATIONS, noise=start, **how).mel
+
+    assert not said(model()).allclose(said(model(), deterministic=True))
+    assert said(model(), n_steps=4).equal(said(model()))
+    for speaker, steps in ((model(), 2), (model(2), 2), (model(2), 1)):
+        assert said(speaker, n_steps=steps).equal(said(speaker, n_steps=steps, deterministic=True))
 
 
 def test_a_stretch_is_heard_as_within_the_whole_utterance() -> None:
@@ -228,6 +270,19 @@ def test_the_target_is_where_two_steps_land(stride: int, top: int, levels: list[
         landed = c * second + r / q * (halfway - b * second)
         expected = (landed - r / p * noisy) / (c - r / p * a)
         torch.testing.assert_close(target[row].double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_two_answers_are_those_that_make_the_target() -> None:
+    teacher, at = model(), torch.tensor([4, 2, 4])
+    mel, noise = torch.randn(3, 15, N_MELS), torch.randn(3, 15, N_MELS)
+    arguments = (TOKENS, LENGTHS, variances("small", DURATIONS), mel, at, noise)
+    said, target = teacher.two_answers(*arguments), teacher.two_steps(*arguments)
+    torch.testing.assert_close(said.noisy, teacher.schedule.diffuse(mel / math.log(10.0), noise, at))
+    for row, weight in enumerate((0.9410, 0.7959, 0.9410)):
+        mixture = weight * said.second[row] + (1 - weight) * said.first[row]
+        torch.testing.assert_close(target[row], mixture, atol=1e-3, rtol=1e-3)
+    with pytest.raises(ValueError, match="level 3 is not a multiple"):
+        teacher.two_answers(*arguments[:4], torch.tensor([4, 3, 2]), noise)
 
 
 def test_d17_the_mel_teaches_the_encoder() -> None:

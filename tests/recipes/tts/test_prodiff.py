@@ -1,9 +1,10 @@
-"""ProDiff's teacher: configurations, stretches, levels, noise, losses; traps D4 to D8, D12, D14 and D17 of its code."""
+"""ProDiff's teacher: configurations, stretches, levels, noise, losses; traps D4 to D8, D12, D14, D16 to D18."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,13 +16,16 @@ import torch
 from recipes.tts.common.dataset import Batch
 from recipes.tts.prodiff import PLAN, RECIPE
 from recipes.tts.prodiff.config import ProDiffRecipe
+from recipes.tts.prodiff.distil import WANTED
 from recipes.tts.prodiff.noised import Noised
 from recipes.tts.prodiff.task import ProDiffTask
 from recipes.tts.prodiff.train import chain_of
+from speechkd.cli.recipes import load
 from speechkd.config import ConfigErrors, load_config
 from speechkd.models.common.diffusion import vp_schedule
 from speechkd.models.tts.prodiff import ProDiff
 from speechkd.training.loop import fit
+from tests.models.vocoder.tiny import write_generator
 from tests.recipes.tts.prodiff_bench import IDS, Bench
 from tests.training.test_loop import Killed, Recorder, assert_same_run, last_state
 
@@ -55,17 +59,66 @@ def test_a_student_halves_the_steps_of_the_run_beside_it(corpus: str) -> None:
     assert student.train.max_steps < teacher.train.max_steps
 
 
-@pytest.mark.parametrize(("name", "section"), [("prodiff_direct", "steps"), ("prodiff_gradient", "parameterisation")])
-def test_ablations_differ_in_what_they_are_about_alone(name: str, section: str) -> None:
-    teacher, other = (shipped("kathleen", each).model_dump() for each in ("prodiff_teacher", name))
-    differing = {key for key in teacher if teacher[key] != other[key]} - {"run", "pack", "results"}
+@pytest.mark.parametrize(
+    ("corpus", "name", "beside", "section"),
+    [("kathleen", "prodiff_direct", "prodiff_teacher", "steps"),
+     ("kathleen", "prodiff_gradient", "prodiff_teacher", "parameterisation"),
+     *((corpus, f"{folder}prodiff_{form}128", f"{folder}prodiff_{beside}", section)
+       for corpus, folder in (("kathleen", "tiny/"), ("mini", ""))
+       for form, beside, section in (("generator", "teacher", "steps"),
+                                     ("gradient", "generator128", "parameterisation")))],
+)  # fmt: skip
+def test_ablations_differ_in_what_they_are_about_alone(corpus: str, name: str, beside: str, section: str) -> None:
+    first, other = (shipped(corpus, each).model_dump() for each in (beside, name))
+    differing = {key for key in first if first[key] != other[key]} - {"run", "pack", "results"}
     assert differing == {"diffusion"} | ({"train"} if section == "parameterisation" else set())
-    assert [key for key, value in teacher["diffusion"].items() if value != other["diffusion"][key]] == [section]
-    assert teacher["train"] | {"best_by": ""} == other["train"] | {"best_by": ""}
+    assert [key for key, value in first["diffusion"].items() if value != other["diffusion"][key]] == [section]
+    assert first["train"] | {"best_by": ""} == other["train"] | {"best_by": ""}
 
 
-def test_the_codes_sizes_and_schedule(tmp_path: Path) -> None:
-    """D14: a chain of four steps and its noise are said in the preset itself. ᾱ as in the authors' code."""
+@pytest.mark.parametrize(("corpus", "folder"), [("kathleen", "tiny/"), ("mini", "")])
+def test_what_is_not_distilled_learns_as_long_as_teacher_and_student_together(corpus: str, folder: str) -> None:
+    names = ("prodiff_teacher", "prodiff", "prodiff_direct")
+    teacher, student, direct = (shipped(corpus, folder + each) for each in names)
+    assert direct.train.max_steps == teacher.train.max_steps + student.train.max_steps
+    assert (direct.diffusion.steps, direct.teacher, direct.model) == (2, None, teacher.model)
+
+
+TINY = ("kathleen/tiny/prodiff", "ljspeech/tiny/prodiff", "joined/tiny/prodiff")
+GPU = ("kathleen/prodiff_gpu", "ljspeech/prodiff_gpu")
+
+
+@pytest.mark.parametrize("place", [*TINY, *GPU])
+def test_tiny_and_gpu_students_have_their_teachers(place: str) -> None:
+    corpus, _, name = place.partition("/")
+    student = shipped(corpus, name)
+    teacher = shipped(corpus, name.replace("prodiff", "prodiff_teacher"))
+    assert student.teacher.model == teacher.run.dir / "model" and student.run.base == teacher.run.dir
+    assert (student.model, student.audio, student.split) == (teacher.model, teacher.audio, teacher.split)
+    assert (teacher.diffusion.steps, student.diffusion.steps) == (4, 2)
+    assert (student.train.device == "cuda") == (place in GPU)
+
+
+def test_tiny_systems_are_of_one_size() -> None:
+    """That of the tiny FastSpeech 2, whose decoder is a denoiser of 8 layers of 96 channels."""
+    tiny = [shipped(*place.split("/", 1)).model for place in TINY]
+    _, beside = load(ROOT / "egs/kathleen/tts1/conf/tiny/fastspeech2.yaml", [])
+    other = beside.model  # type: ignore[attr-defined]
+    assert tiny[0] == tiny[1] == tiny[2]
+    for part in ("hidden", "encoder", "predictor", "pitch", "energy"):
+        assert getattr(tiny[0], part) == getattr(other, part), part
+    assert (tiny[0].denoiser.layers, tiny[0].denoiser.channels) == (8, 96)
+
+
+def test_gpu_presets_have_the_published_denoiser() -> None:
+    for corpus in ("kathleen", "ljspeech"):
+        model = shipped(corpus, "prodiff_teacher_gpu").model
+        assert (model.hidden, model.denoiser.layers, model.denoiser.channels) == (256, 20, 256)
+        assert set(model.denoiser.dilations) == {1} and model.encoder.conv_kernel == 9
+
+
+def test_d14_the_codes_sizes_and_schedule(tmp_path: Path) -> None:
+    """A chain of four steps and its noise are said in the preset itself. ᾱ as in the authors' code."""
     cfg = own_config(tmp_path, base="paper")
     encoder, denoiser = cfg.model.encoder, cfg.model.denoiser
     assert (encoder.layers, encoder.heads, encoder.conv_channels, encoder.conv_kernel) == (4, 2, 1024, 9)
@@ -100,6 +153,37 @@ def test_mistakes_are_named_before_anything_runs(
 ) -> None:
     with pytest.raises(ConfigErrors, match=message):
         own_config(tmp_path, *overrides, more=more)
+
+
+def test_d16_every_command_that_is_named_exists() -> None:
+    """In the page about distillation, in what a missing teacher's error says to run, and in the configurations."""
+    named = {
+        ("mini", name)
+        for name in re.findall(r"egs/mini/tts1/run.sh (\w+)", (ROOT / "docs/distillation.md").read_text())
+    }
+    named |= {(corpus, WANTED.first.removeprefix("run.sh ")) for corpus in CORPORA}
+    for path in ROOT.glob("egs/*/tts1/conf/**/*prodiff*.yaml"):
+        comment = path.read_text().partition("\nbase")[0]
+        named |= {(path.relative_to(ROOT / "egs").parts[0], name) for name in re.findall(r"run\.sh ([\w/]+)", comment)}
+    assert ("kathleen", "tiny/prodiff_teacher") in named and ("mini", "prodiff_claims") in named
+    missing = [each for each in sorted(named) if not (ROOT / "egs" / each[0] / f"tts1/conf/{each[1]}.yaml").is_file()]
+    assert missing == []
+
+
+def test_d18_a_vocoder_of_other_mels_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    write_generator(tmp_path)
+    told = ("vocoder.type=hifigan", f"vocoder.path={tmp_path}")
+    assert own_config(tmp_path, *told).vocoder.path == tmp_path
+    with pytest.raises(ConfigErrors, match=r"vocoder\.path.*fmin_hz"):
+        own_config(tmp_path, *told, "audio.mel=espnet_22k")
+
+
+def test_every_trap_of_the_released_code_has_a_test() -> None:
+    """But D19, which is about another repository."""
+    places = ("models", "losses", "features", "recipes/tts", "synthesis")
+    texts = [path.read_text() for place in places for path in (ROOT / "tests" / place).rglob("test_*.py")]
+    names = [name for text in texts for name in re.findall(r"def test_(d\d+_\w+)", text)]
+    assert {int(number) for name in names for number in re.findall(r"(?:^|_)d(\d+)(?=_)", name)} >= set(range(1, 19))
 
 
 def test_listing_and_explaining_need_no_torch() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from recipes.tts.claims.rows import speed
-from recipes.tts.claims.rows.claim import Claim, Evidence, Measured, Missing, least, listed, need, require, systems
+from recipes.tts.common.claims.claim import Claim, Evidence, Measured, Missing, least, listed, need, require, systems
+from recipes.tts.common.claims.scores import quality_text, scores
 
 PAPER = "FastSpeech"
 STUDENTS = ("fastspeech", "fastspeech2", "fastspeech2s")
@@ -16,21 +17,6 @@ def quality(evidence: Evidence) -> Measured:
     taught, teaching = (scores(evidence, name) for name in ("fastspeech", "teacher"))
     shown = {name: quality_text(row) for name, row in (("FastSpeech", taught), ("teacher", teaching))}
     return Measured(listed(shown), taught["mcd_dtw_db"] <= 1.1 * teaching["mcd_dtw_db"])
-
-
-def scores(evidence: Evidence, name: str) -> dict[str, Any]:
-    """What the stage `score` of a system found for fully predicted speech; Missing if it did not run."""
-    require(evidence, name)
-    row: dict[str, Any] = need(evidence, "systems", name).get("scores", {}).get("predicted", {})
-    if row.get("mcd_dtw_db") is None:
-        raise Missing(f"the run of {name} has no scores")
-    return row
-
-
-def quality_text(row: dict[str, Any]) -> str:
-    """The scores in words."""
-    errors = row.get("word_error_rate")
-    return f"{row['mcd_dtw_db']:.2f} dB MCD" + (f", {errors:.1%} word errors" if errors is not None else "")
 
 
 def heard(evidence: Evidence) -> Measured:

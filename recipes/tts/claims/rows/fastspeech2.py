@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 from recipes.tts.claims.rows import speed
-from recipes.tts.claims.rows.claim import Claim, Evidence, Measured, Missing, listed, need, require, systems
 from recipes.tts.claims.rows.curves import as_l1, step_reaching
-from recipes.tts.claims.rows.fastspeech import quality_text, scores
+from recipes.tts.common.claims.claim import Claim, Evidence, Measured, Missing, listed, need, require, systems
+from recipes.tts.common.claims.scores import quality_text, scores
 
 PAPER = "FastSpeech 2"
 FULL, NO_ENERGY, NO_PITCH, NEITHER = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recipes.tts.claims.names import CACHED, PUBLISHED, UNCACHED, paper_length
-from recipes.tts.claims.rows.claim import Evidence, Measured, Missing, need, require
+from recipes.tts.common.claims.claim import Evidence, Measured, Missing, need, require
 
 SYSTEM = {UNCACHED: CACHED, **PUBLISHED}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from recipes.tts.common.corpora.folder import FOLDER_LAYOUT, read_folder
 from recipes.tts.common.corpora.grid import GRID_LAYOUT, read_grid
 from recipes.tts.common.corpora.hifitts import HIFITTS_LAYOUT, read_hifitts
+from recipes.tts.common.corpora.joined import read_joined
 from recipes.tts.common.corpora.layout import Layout
 from recipes.tts.common.corpora.libritts import LIBRITTS_LAYOUT, read_libritts
 from recipes.tts.common.corpora.ljspeech import LJSPEECH_ARCHIVE, LJSPEECH_LAYOUT, read_ljspeech
@@ -79,6 +80,13 @@ CORPORA: dict[str, CorpusKind] = {
             "columns": "what the table holds, such as id,speaker,text; - for a column that is not needed",
             "delimiter": "bar, comma or tab",
             "language": "of the texts, such as en",
+        },
+    ),
+    "joined": CorpusKind(
+        read_joined, None, None, "several corpora of one voice each, laid out like LJSpeech", "", "", "any",
+        {
+            "folders": "of the corpora, within corpus.dir, such as ann,ben; all that are there if not given",
+            "speakers": "who speaks in each, in the same order; the names of the folders if not given",
         },
     ),
 }  # fmt: skip

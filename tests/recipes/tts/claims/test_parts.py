@@ -18,10 +18,10 @@ from recipes.tts.claims.pitch import energy_error
 from recipes.tts.claims.robustness import attended_tokens, structure_wrong, student_structure, teacher_structure
 from recipes.tts.claims.rows import CLAIMS
 from recipes.tts.claims.sentences import hard_sentences
-from recipes.tts.claims.speaking import never_stopping
-from recipes.tts.claims.speed import even_durations, log_slope, summary
-from recipes.tts.claims.systems import System, spread
+from recipes.tts.claims.speed import never_stopping
 from recipes.tts.claims.table import SPEAKING, command
+from recipes.tts.common.claims.systems import System, spread
+from recipes.tts.common.claims.timing import even_durations, log_slope, summary
 from speechkd.audio.presets import mel_preset
 from speechkd.errors import DataError
 from speechkd.runner.records import Plan, Record, RunFolder

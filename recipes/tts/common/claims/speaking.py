@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from recipes.tts.common.claims.systems import System
+from recipes.tts.common.dataset import Batch, TtsDataset
 from speechkd.audio.presets import MelPreset, mel_preset
 from speechkd.hub.fetch import fetch_files
 from speechkd.models.tts.interface import Spoken
@@ -65,8 +68,26 @@ def as_batch(tokens: npt.ArrayLike) -> tuple[torch.Tensor, torch.Tensor]:
     return batch, torch.tensor([batch.shape[1]])
 
 
-def never_stopping(teacher: Any) -> None:
-    """Make a teacher go on until `max_frames`: its stop token is still computed, and never obeyed."""
-    network = teacher.config.network
-    stop = network.stop.model_copy(update={"threshold": 2.0})
-    teacher.config = teacher.config.model_copy(update={"network": network.model_copy(update={"stop": stop})})
+def spoken_mel(system: System, id_: str, durations: npt.ArrayLike | None = None, **how: Any) -> npt.NDArray[np.float32]:
+    """The mel (F, n_mels) of an utterance: everything predicted but the durations (T,), if they are given.
+
+    how: what else the model's `infer` is told.
+    """
+    tokens, lengths = as_batch(system.encoded(system.tokens(id_)))
+    given = {} if durations is None else {"durations": as_batch(durations)[0]}
+    mel: npt.NDArray[np.float32] = system.model().infer(tokens, lengths, **given, **how).mel[0].numpy()
+    return mel
+
+
+def true_batch(system: System, ids: Sequence[str]) -> Batch:
+    """Utterances as the system's training sees them: with their mels, durations, pitch and energy."""
+    network = system.model().config.network
+    return TtsDataset(system.artifact("features"), system.artifact("spoken"), network).batch(ids)
+
+
+def with_true_variances(system: System, id_: str) -> npt.NDArray[np.float32]:
+    """FastSpeech 2's mel (F, n_mels) with the recording's durations, pitch and energy."""
+    batch = true_batch(system, [id_])
+    with torch.inference_mode():
+        mel: npt.NDArray[np.float32] = system.model()(batch.tokens, batch.token_lengths, batch.variances).mel[0].numpy()
+    return mel

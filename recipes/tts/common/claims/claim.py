@@ -16,10 +16,10 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """The figures in words, and whether they point where the paper's do."""
+    """The figures in words, and whether they point where the paper's do; None: the difference is within the noise."""
 
     ours: str
-    holds: bool
+    holds: bool | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ def row_of(claim: Claim, evidence: Evidence, cause: str = "") -> Row:
     return Row(claim, measured.ours, _direction(measured.holds, cause))
 
 
-def _direction(holds: bool, cause: str) -> str:
+def _direction(holds: bool | None, cause: str) -> str:
+    if holds is None:
+        return "within noise"
     if holds:
         return "yes"
     return f"**no**; likely cause: {cause}" if cause else "**no**"

@@ -1,0 +1,108 @@
+"""The preliminary study: what is predicted, the noise (gradient) or the mel (generator), and in how many steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+
+import numpy as np
+
+from recipes.tts.common.claims.claim import Claim, Evidence, Measured, need, systems
+
+PAPER = "ProDiff"
+KINDS = {"mel_l1": "mel L1", "mcd_db": "MCD"}
+FEW = ("2", "4")
+# An error half as large again as that of the whole chain is one that nobody would put up with.
+_APART = 1.5
+_FLAT = 0.10
+_COMPARABLE = 0.25
+
+
+def gradient_apart(evidence: Evidence) -> Measured:
+    """The gradient-based model in few steps: worse and worse, and apart at 2 and 4."""
+    found = means(evidence, "gradient")
+    holds = all(
+        all(row[few] > _APART * row[whole(row)] for few in FEW if few in row)
+        and all(fewer >= more for fewer, more in pairwise(row.values()))
+        for row in found.values()
+    )
+    return Measured(f"{shown(found)}: {verdict(found)}", holds)
+
+
+def generator_flat(evidence: Evidence) -> Measured:
+    """The generator-based model in few steps: within a tenth of the whole chain."""
+    found = means(evidence, "generator")
+    return Measured(f"{shown(found)}: {verdict(found)}", changed(found) <= _FLAT)
+
+
+def few_steps(evidence: Evidence) -> Measured:
+    """At 2 and 4 steps the generator-based model errs far less."""
+    return _beside(evidence, FEW, lambda generator, gradient: _APART * generator < gradient)
+
+
+def many_steps(evidence: Evidence) -> Measured:
+    """With all steps both err about as much."""
+    last = whole(means(evidence, "generator")["mel_l1"])
+    return _beside(evidence, (last,), lambda generator, gradient: abs(gradient / generator - 1.0) <= _COMPARABLE)
+
+
+def _beside(evidence: Evidence, steps: tuple[str, ...], order: Callable[[float, float], bool]) -> Measured:
+    generator, gradient = (means(evidence, name) for name in ("generator", "gradient"))
+    holds = all(order(generator[kind][n], gradient[kind][n]) for kind in KINDS for n in steps if n in generator[kind])
+    parts = [
+        f"{n} steps: generator {form(kind, generator[kind][n])}, gradient {form(kind, gradient[kind][n])}"
+        for kind in KINDS
+        for n in steps
+        if n in generator[kind]
+    ]
+    return Measured("; ".join(parts), holds)
+
+
+def means(evidence: Evidence, name: str) -> dict[str, dict[str, float]]:
+    """By kind of error: its mean over utterances by number of steps, rising."""
+    (rows,) = systems(evidence, "chains", name)
+    steps = [str(each) for each in need(evidence, "chains", "steps")]
+    return {kind: {n: float(np.mean(rows[n][kind])) for n in steps} for kind in KINDS}
+
+
+def whole(row: Mapping[str, float]) -> str:
+    """The number of steps of the whole chain."""
+    return list(row)[-1]
+
+
+def changed(found: Mapping[str, Mapping[str, float]]) -> float:
+    """The largest change of an error from that of the whole chain, as a share of it."""
+    return max(abs(value / row[whole(row)] - 1.0) for row in found.values() for value in row.values())
+
+
+def verdict(found: Mapping[str, Mapping[str, float]]) -> str:
+    """What few steps do to a model, in words."""
+    share = changed(found)
+    if share <= _FLAT:
+        return "stays within 10 %"
+    apart = all(row[few] > _APART * row[whole(row)] for row in found.values() for few in FEW if few in row)
+    return "falls apart" if apart else f"changes by up to {share:.0%}"
+
+
+def shown(found: Mapping[str, Mapping[str, float]]) -> str:
+    """The errors by number of steps."""
+    return "; ".join(
+        f"{KINDS[kind]} {', '.join(form(kind, value) for value in row.values())} in {', '.join(row)} steps"
+        for kind, row in found.items()
+    )
+
+
+def form(kind: str, value: float) -> str:
+    """An error in its unit."""
+    return f"{value:.3f}" if kind == "mel_l1" else f"{value:.2f} dB"
+
+
+PARAMETERISATION = (
+    Claim("gradient_steps", PAPER, "Gradient-based (the noise is predicted): falls apart in few steps",
+          "needs hundreds to thousands of iterations", "chains", gradient_apart),
+    Claim("generator_steps", PAPER, "Generator-based (the mel is predicted): stays as good in few steps",
+          "nearly flat (preliminary study, figures not at hand)", "chains", generator_flat),
+    Claim("few_steps", PAPER, "In 2 and 4 steps generator-based is far better", "preliminary study", "chains",
+          few_steps),
+    Claim("many_steps", PAPER, "In all steps both are about as good", "preliminary study", "chains", many_steps),
+)  # fmt: skip
