@@ -41,7 +41,7 @@ class TaughtTask:
         return batches
 
     def _texts(self, count: int, seed: int, epoch: int) -> list[Sequence[str]]:
-        """Batches of texts; each text once before any comes again."""
+        """Batches of texts; in an epoch each text once before any comes again."""
         batches: list[Sequence[str]] = []
         while len(batches) < count:
             turn = derive_seed(seed, purpose=f"texts after {len(batches)} batches")

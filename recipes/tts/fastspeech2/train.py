@@ -67,7 +67,10 @@ def _taught(cfg: Any, ctx: Context, recorded: FastSpeech2Task) -> TaughtTask:
     plan(cfg).check(readers)
     ctx.log.info("taught by %d models, fingerprint %s", len(cfg.teachers.folders()), readers.fingerprint[:16])
     sentences = open_sentences(cfg, manifest, recorded.dataset.symbols, ctx.log)
-    return TaughtTask(recorded, sentences, readers, cfg.teachers.share)
+    task = TaughtTask(recorded, sentences, readers, cfg.teachers.share)
+    if too_long := len(sentences) - len(task.sentences):
+        ctx.log.info("left out: %d texts that are longer than a batch", too_long)
+    return task
 
 
 def model_config(
