@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from speechkd.losses.masked import masked_bce, masked_l1, masked_mse
+from speechkd.losses.masked import masked_bce, masked_distance, masked_frame_distance, masked_l1, masked_mse
 from speechkd.models.common.masks import length_mask
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -77,3 +77,37 @@ def test_a_longer_padding_does_not_change_the_loss(loss: Loss, term: Callable) -
     predicted, target, mask = batch(loss)
     longer = [torch.nn.functional.pad(each, (0, 9)) for each in (predicted, target, mask)]
     torch.testing.assert_close(loss(*longer), loss(predicted, target, mask))
+
+
+def test_the_distance_of_frames_is_a_mean_of_roots() -> None:
+    """By a loop over the valid frames."""
+    predicted, target, mask = batch(masked_frame_distance, (5,))
+    expected = [
+        math.sqrt(sum(d * d for d in (predicted[b, f] - target[b, f]).tolist()) / 5)
+        for b, length in enumerate(LENGTHS.tolist())
+        for f in range(length)
+    ]
+    value = masked_frame_distance(predicted, target, mask)
+    assert float(value) == pytest.approx(sum(expected) / len(expected), rel=1e-4)
+    assert value.equal(masked_distance("frame", predicted, target, mask))
+    long = [torch.nn.functional.pad(each, (0, 0, 0, 3), value=math.inf) for each in (predicted, target)]
+    assert float(masked_frame_distance(*long, length_mask(LENGTHS, 9))) == pytest.approx(float(value))
+
+
+def test_frames_that_meet_have_a_gradient() -> None:
+    predicted = torch.zeros(1, 2, 5, requires_grad=True)
+    masked_frame_distance(predicted, torch.zeros(1, 2, 5), length_mask(torch.tensor([2]))).backward()
+    assert predicted.grad is not None and not predicted.grad.any()
+
+
+def test_frames_settle_at_the_geometric_median() -> None:
+    """Of three points on a line that is the middle one, wherever the others are; squares settle at the mean."""
+    points = torch.tensor([0.0, 1.0, 10.0]).view(3, 1, 1).expand(3, 1, 2)
+    for kind, expected in (("frame", 1.0), ("mse", 11 / 3)):
+        at = torch.full((1, 1, 2), 4.0, requires_grad=True)
+        optimiser = torch.optim.Adam([at], lr=0.1)
+        for _ in range(300):
+            optimiser.zero_grad()
+            masked_distance(kind, at.expand(3, 1, 2), points, torch.ones(3, 1, dtype=torch.bool)).backward()
+            optimiser.step()
+        assert float(at.detach()[0, 0, 0]) == pytest.approx(expected, abs=0.1)

@@ -29,7 +29,9 @@ class AugmentSection(Config):
 class LossSection(Config):
     """What is minimised besides durations, pitch and energy."""
 
-    mel: Literal["l1", "mse", "both"] = Field("l1", description="difference of log mels; l1 is the paper's")
+    mel: Literal["l1", "mse", "both", "frame"] = Field(
+        "l1", description="difference of log mels; l1 is the paper's; frame: root mean square over the bands of a frame"
+    )
 
 
 class LoadingSection(Config):
@@ -54,6 +56,9 @@ class TeachersSection(Config):
         None, description="a file with a sentence per line, which nobody needs to have recorded; to be given"
     )
     share: float = Field(0.5, gt=0, lt=1, description="share of the batches that are texts; the others are recordings")
+    start: Literal["random", "first"] = Field(
+        "random", description="first: from the weights of the first of `models`, as far as they fit"
+    )
 
     def folders(self) -> tuple[ConfigPath, ...]:
         """Of all teachers."""
@@ -77,3 +82,5 @@ class FastSpeech2Recipe(TtsConfig):
         yield from init_problems(self.init, "fastspeech2", self.audio.mel)
         if self.teachers is not None and self.model.pitch.target == "cwt":
             yield "teachers", "tell pitch as F0, not as its wavelet transform: set model.pitch.target f0, or none"
+        if self.teachers is not None and self.teachers.start == "first" and self.init and self.init.voice:
+            yield "teachers.start", "training starts from init.voice already: take one of the two"

@@ -12,6 +12,7 @@ _MEL_EQUATIONS = {
     "l1": "mean over frames and bands of |mel - target|",
     "mse": "mean over frames and bands of (mel - target)²",
     "both": "mean over frames and bands of |mel - target|, and of its square",
+    "frame": "mean over frames of the root mean square over bands of mel - target",
 }
 
 
@@ -61,6 +62,7 @@ def plan(cfg: Any) -> DistillationPlan:
         f"{cfg.teachers.share:.0%} of the batches are texts that the teachers read; the others are recordings",
         "durations are the mean of the teachers' log(d + 1), rounded; with these each decodes with its own pitch and "
         "energy, and the mels are averaged; pitch and energy are means of those teachers that have them",
+        *(["the student starts from the weights of the first of them"] if cfg.teachers.start == "first" else []),
     )
     return DistillationPlan(
         f"the mean of the models in {folders}{prosody}", student, False, target_specs(net), terms(cfg), notes

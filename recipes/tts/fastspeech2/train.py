@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from speechkd.distill.fingerprint import fingerprint
 from speechkd.features.statistics import Statistics
 from speechkd.models.tts.config import FastSpeech2Config, NetworkConfig, VarianceStatistics
 from speechkd.models.tts.fastspeech2 import FastSpeech2
+from speechkd.models.tts.transfer import transfer_weights
 from speechkd.runner import Context
 from speechkd.text import SymbolTable
 from speechkd.training.seeds import derive_seed
@@ -66,11 +68,25 @@ def _taught(cfg: Any, ctx: Context, recorded: FastSpeech2Task) -> TaughtTask:
     readers = open_readers(cfg.teachers.models, cfg.teachers.prosody, cfg.model, manifest, spoken, cfg.audio)
     plan(cfg).check(readers)
     ctx.log.info("taught by %d models, fingerprint %s", len(cfg.teachers.folders()), readers.fingerprint[:16])
+    if cfg.teachers.start == "first":
+        begin_as(recorded.model, readers.model.readers[0], recorded.dataset.symbols, ctx.log)
     sentences = open_sentences(cfg, manifest, recorded.dataset.symbols, ctx.log)
     task = TaughtTask(recorded, sentences, readers, cfg.teachers.share)
     if too_long := len(sentences) - len(task.sentences):
         ctx.log.info("left out: %d texts that are longer than a batch", too_long)
     return task
+
+
+def begin_as(model: Any, teacher: Any, symbols: SymbolTable, log: logging.Logger) -> None:
+    """Give a student its teacher's weights, so that it begins by saying what the teacher says.
+
+    What pitch and energy add to the states, and the teacher has not, is nothing at first.
+    """
+    done = transfer_weights(model, teacher, symbols.symbols, symbols.symbols)
+    for name, weight in model.named_parameters():
+        if name.endswith("embedding.weight") and name not in done.copied:
+            torch.nn.init.zeros_(weight)
+    log.info("starts from its first teacher: %.1f %% of the values", 100 * done.share)
 
 
 def model_config(

@@ -26,9 +26,9 @@ from recipes.tts.fastspeech2.config import AugmentSection
 from recipes.tts.fastspeech2.plan import plan, target_specs
 from recipes.tts.fastspeech2.readers import Readers, live_readers, open_readers, read_together
 from recipes.tts.fastspeech2.sentences import Sentences, open_sentences
-from recipes.tts.fastspeech2.task import FastSpeech2Task
+from recipes.tts.fastspeech2.task import FastSpeech2Task, fastspeech2_losses
 from recipes.tts.fastspeech2.taught import TaughtTask, frames_per_token, read_batch
-from recipes.tts.fastspeech2.train import model_config
+from recipes.tts.fastspeech2.train import begin_as, model_config
 from speechkd.config import ConfigErrors, load_config
 from speechkd.data.corpus import Corpus, Utterance
 from speechkd.data.manifests import write_manifests
@@ -44,6 +44,7 @@ from tests.training.test_loop import Recorder
 
 IDS = ["u0", "u1", "u2", "u3"]
 WITHOUT = {"pitch": {"target": "none"}, "energy": {"target": "none"}}
+SMALL = {"model": {"pitch": {"target": "f0", "level": "phoneme"}, "energy": {"level": "phoneme"}}}
 LOG = logging.getLogger("test")
 
 
@@ -321,12 +322,11 @@ def conf(tmp_path: Path, **sections: Any) -> Any:
 
 
 def test_the_plan_tells_who_feeds_what(tmp_path: Path) -> None:
-    small = {"model": {"pitch": {"target": "f0", "level": "phoneme"}, "energy": {"level": "phoneme"}}}
-    taught = plan(conf(tmp_path, teachers={"models": ["a/model", "b/model"], "share": 0.25}, **small))
+    taught = plan(conf(tmp_path, teachers={"models": ["a/model", "b/model"], "share": 0.25}, **SMALL))
     assert not taught.stored and "a/model" in taught.teacher and not taught.unread()
     assert {term.name: term.targets for term in taught.terms}["pitch"] == ("pitch_hz", "voiced")
     assert "25% of the batches" in taught.notes[0]
-    recorded = plan(conf(tmp_path, **small))
+    recorded = plan(conf(tmp_path, **SMALL))
     assert not recorded.targets and recorded.teacher.startswith("nobody")
     without = plan(conf(tmp_path, model={"pitch": {"target": "none"}, "energy": {"target": "none"}}))
     assert [term.name for term in without.terms] == ["mel", "duration"]
@@ -335,6 +335,38 @@ def test_the_plan_tells_who_feeds_what(tmp_path: Path) -> None:
 def test_wavelets_cannot_be_taught(tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors, match="wavelet"):
         conf(tmp_path, teachers={"models": ["a/model"]})
+
+
+def test_a_student_may_begin_by_saying_what_its_first_teacher_says(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The teacher knows no pitch and energy; the student's own have no say at first, and can be learned."""
+    teacher, student = bench.model(1, **WITHOUT), bench.model(2)
+    data = TtsDataset(*bench.artifacts, bench.network())
+    with caplog.at_level(logging.INFO):
+        begin_as(student, teacher, data.symbols, LOG)
+    assert "starts from its first teacher" in caplog.text
+    texts = SENTENCES.batch(["text/0", "text/4"])
+    said = [model.eval().infer(texts.tokens, texts.token_lengths) for model in (teacher, student)]
+    torch.testing.assert_close(said[0].mel, said[1].mel)
+    assert said[0].durations.equal(said[1].durations)
+    batch = data.batch(IDS[:2])
+    losses = fastspeech2_losses(
+        student.train()(batch.tokens, batch.token_lengths, batch.variances), batch, data.statistics
+    )
+    torch.stack(list(losses.values())).sum().backward()
+    assert student.pitch is not None and student.pitch.embedding.weight.grad is not None
+    assert student.pitch.embedding.weight.grad.any()
+
+
+def test_training_starts_from_one_model_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recipes.tts.fastspeech2.config.init_problems", lambda *_: ())
+    with pytest.raises(ConfigErrors, match="take one of the two"):
+        conf(tmp_path, teachers={"models": ["a"], "start": "first"}, init={"voice": "b"}, **SMALL)
+    assert (
+        "starts from the weights"
+        in plan(conf(tmp_path, teachers={"models": ["a"], "start": "first"}, **SMALL)).notes[-1]
+    )
 
 
 def test_the_command_names_the_texts_and_how_the_voice_was_packed() -> None:
