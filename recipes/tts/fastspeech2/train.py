@@ -24,6 +24,7 @@ from speechkd.distill.fingerprint import fingerprint
 from speechkd.features.statistics import Statistics
 from speechkd.models.tts.config import FastSpeech2Config, NetworkConfig, VarianceStatistics
 from speechkd.models.tts.fastspeech2 import FastSpeech2
+from speechkd.models.tts.load import load_model
 from speechkd.models.tts.transfer import transfer_weights
 from speechkd.runner import Context
 from speechkd.text import SymbolTable
@@ -69,7 +70,7 @@ def _taught(cfg: Any, ctx: Context, recorded: FastSpeech2Task) -> TaughtTask:
     plan(cfg).check(readers)
     ctx.log.info("taught by %d models, fingerprint %s", len(cfg.teachers.folders()), readers.fingerprint[:16])
     if cfg.teachers.start == "first":
-        begin_as(recorded.model, readers.model.readers[0], recorded.dataset.symbols, ctx.log)
+        begin_as(recorded.model, load_model(cfg.teachers.models[0]), recorded.dataset.symbols, ctx.log)
     sentences = open_sentences(cfg, manifest, recorded.dataset.symbols, ctx.log)
     task = TaughtTask(recorded, sentences, readers, cfg.teachers.share)
     if too_long := len(sentences) - len(task.sentences):
