@@ -78,12 +78,13 @@ def all_runs(folder: Path) -> dict[str, Path]:
     speak_corpora(folder / "corpora")
     model = NETWORK | {"denoiser": DENOISER}
 
-    def prodiff(name: str, corpus: str = "ann", **sections: object) -> Path:
-        return runs.run(name, "tts/prodiff", corpus, "score", model=model, slices={"frames": 32}, **sections)
+    def prodiff(name: str, corpus: str = "ann", until: str = "infer", **sections: object) -> Path:
+        return runs.run(name, "tts/prodiff", corpus, until, model=model, slices={"frames": 32}, **sections)
 
-    found = {"teacher": prodiff("teacher")}
+    found = {"teacher": prodiff("teacher", until="score")}
     base = {"run": {"dir": "student", "base": "teacher"}}
-    found["student"] = prodiff("student", diffusion={"steps": 2}, teacher={"model": "teacher/model"}, **base)
+    taught = {"diffusion": {"steps": 2}, "teacher": {"model": "teacher/model"}}
+    found["student"] = prodiff("student", until="score", **taught, **base)
     found["direct"] = prodiff("direct", diffusion={"steps": 2})
     found["generator"] = prodiff("generator", diffusion={"steps": CHAIN})
     found["gradient"] = prodiff("gradient", diffusion={"steps": CHAIN, "parameterisation": "gradient"})

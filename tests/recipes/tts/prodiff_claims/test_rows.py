@@ -43,6 +43,7 @@ def evidence() -> dict[str, Any]:
     quality = {name: {"mcd_db": around(db), "mel_l1": around(db / 20)} for name, db in errors.items()}
     for name, value in sharp.items():
         quality.setdefault(name, {})["sharpness"] = around(value)
+    quality["released sampler"] = {"mcd_db": around(9.6), "mel_l1": around(0.48), "sharpness": around(0.5)}
     losses = {
         "teacher": {"own": around(0.20), "recording": around(0.20)},
         "student": {"own": around(0.05), "recording": around(0.22)},
@@ -133,6 +134,7 @@ CHAIN = ("chains", "systems")
         ("sharpness", ("quality", "systems", "direct", "sharpness"), [0.5, 0.6] * 3, "within noise"),
         ("distortion", ("quality", "systems", "direct", "mcd_db"), around(9.0), "**no**"),
         ("distortion", ("quality", "systems", "direct", "mcd_db"), around(9.5), "within noise"),
+        ("samplers", ("quality", "systems", "released sampler", "mcd_db"), around(9.4), "**no**"),
         ("own_loss", ("quality", "losses", "student", "own"), around(0.3), "**no**"),
         ("target_variance", ("targets", "systems", "teacher", "mean", "targets"), 0.085, "**no**"),
         ("half_precision", ("targets", "systems", "teacher", "half", "mixture"), 1e-2, "**no**"),
@@ -184,7 +186,7 @@ def test_a_missing_system_is_a_row_with_the_reason(name: str) -> None:
     silent = {id_ for id_, row in rows.items() if row.ours == f"not measured: there is no finished run of {name}"}
     needed = {
         "teacher": {"quality", "sharpness", "target_variance", "half_precision", "other_samples", "halved", "order"},
-        "student": {"quality", "sharpness", "distortion", "own_loss", "spread", "real_time", "per_speaker"},
+        "student": {"quality", "sharpness", "distortion", "samplers", "own_loss", "spread", "real_time", "per_speaker"},
         "direct": {"sharpness", "distortion", "own_loss"},
         "generator": {"gradient_steps", "generator_steps", "few_steps", "many_steps", "spread"},
         "gradient": {"gradient_steps", "few_steps", "many_steps", "spread"},
