@@ -91,7 +91,7 @@ def _values(evidence: Evidence, kind: str, *names: str) -> dict[str, Sequence[fl
     """A figure of each utterance, by system; Missing if a system has none."""
     rows = systems(evidence, "quality", *(name for name in names if name not in (RECORDINGS, RELEASED)))
     measured = need(evidence, "quality", "systems")
-    if not all(row[kind] for row in rows):
+    if not all(row.get(kind) for row in rows):
         raise Missing("no utterance was said by all systems")
     return {name: measured[name][kind] for name in names}
 

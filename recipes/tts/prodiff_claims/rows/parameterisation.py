@@ -48,7 +48,7 @@ def few_steps(evidence: Evidence) -> Measured:
 def many_steps(evidence: Evidence) -> Measured:
     """With all steps and new noise in each, as they were meant to speak, both err about as much."""
     generator, gradient = systems(evidence, "quality", "generator", "gradient")
-    if not generator["mel_l1"]:
+    if not generator.get("mel_l1"):
         raise Missing("no utterance was said by all systems")
     pairs = {kind: (float(np.mean(generator[kind])), float(np.mean(gradient[kind]))) for kind in KINDS}
     shown = "; ".join(f"{KINDS[kind]}: {beside(kind, *pair)}" for kind, pair in pairs.items())

@@ -201,6 +201,13 @@ def test_nothing_at_all_is_all_rows_and_no_error() -> None:
         assert row.ours.startswith("not measured: ") and row.direction == ""
 
 
+def test_systems_that_share_no_utterance_are_not_compared() -> None:
+    known = evidence()
+    known["quality"]["systems"] = {name: {} for name in known["quality"]["systems"]}
+    for row in ("sharpness", "distortion", "samplers", "many_steps"):
+        assert row_of(CLAIM[row], known).ours == "not measured: no utterance was said by all systems"
+
+
 def test_rows_have_names_of_their_own() -> None:
     assert len(set(ROWS)) == len(ROWS) == len(CLAIMS) and {claim.paper for claim in CLAIMS} == {"ProDiff"}
 
