@@ -63,7 +63,6 @@ class SpeedSection(Config):
     tokens_per_frame: float = Field(1 / 7, gt=0, le=1, description="of the texts that are spoken")
     warm_up: int = Field(3, ge=1, description="calls of each system at the shortest length that do not count")
     rounds: int = Field(9, ge=1, description="counted calls of each system at each length, after one that is not")
-    slow_rounds: int = Field(9, ge=1, description="the same for long chains")
     threads: int = Field(1, ge=1, description="threads of torch while timing")
     device: Literal["cpu", "cuda"] = "cpu"
 

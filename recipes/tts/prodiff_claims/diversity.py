@@ -13,7 +13,7 @@ import numpy.typing as npt
 from recipes.tts.common.claims.speaking import spoken_mel
 from recipes.tts.common.claims.systems import System, write_json
 from recipes.tts.prodiff_claims.names import COMPARED, VARIED
-from recipes.tts.prodiff_claims.quality import shared
+from recipes.tts.prodiff_claims.quality import samples_of, shared
 from recipes.tts.prodiff_claims.systems import finished
 from speechkd.metrics.bins import Bins, different_bins, jensen_shannon
 from speechkd.metrics.speech import mel_l1
@@ -58,12 +58,13 @@ def spread_of(there: Mapping[str, System], options: Any) -> dict[str, Any]:
 
     All have the recordings' durations. Empty without samples, or without recordings to fit the bins to.
     """
-    stores = {name: each.store("samples") for name, each in there.items() if each.has("samples", "features")}
+    stores = samples_of({name: each for name, each in there.items() if each.has("features")})
     ids = shared(stores)
     if not ids:
         return {}
-    bins = Bins.fitted(training_frames(there[next(iter(stores))], options.fitted_frames), options.bins)
-    recorded = bins.counts(frames(next(iter(stores.values())), ids, "mel_recording"))
+    first = next(iter(stores))
+    bins = Bins.fitted(training_frames(there[first], options.fitted_frames), options.bins)
+    recorded = bins.counts(frames(stores[first], ids, "mel_recording"))
     found = {}
     for name, store in stores.items():
         counts = bins.counts(frames(store, ids, "mel_true_durations"))

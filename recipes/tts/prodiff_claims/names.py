@@ -12,6 +12,8 @@ LEARNING = ("teacher", "student", "direct")
 #: Those that say the same sentence anew with other noise.
 VARIED = ("teacher", "student", "direct")
 RECORDINGS = "recordings"
+#: The student again, going on after a step as the paper's code does.
+RELEASED = "released sampler"
 #: Systems that are timed, each with what its last part is called.
 LAST_PART = {
     "teacher": "teacher's denoiser",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from recipes.tts.common.claims.speaking import true_batch
+from recipes.tts.common.claims.speaking import mel_of, true_batch
 from recipes.tts.common.claims.systems import System, write_json
 from recipes.tts.prodiff.noised import Noised, noised
-from recipes.tts.prodiff_claims.names import COMPARED, LEARNING, RECORDINGS
+from recipes.tts.prodiff_claims.names import COMPARED, LEARNING, RECORDINGS, RELEASED
 from recipes.tts.prodiff_claims.systems import finished
 from speechkd.losses.masked import masked_l1
 from speechkd.metrics.cepstra import mel_distortion_db
@@ -22,6 +24,8 @@ from speechkd.metrics.speech import mel_l1
 from speechkd.models.tts.prodiff import ProDiff
 from speechkd.runner import Context, Item, ItemStore
 from speechkd.training.seeds import derive_seed
+
+Mel = npt.NDArray[np.float32]
 
 _LN10 = math.log(10.0)
 
@@ -34,19 +38,17 @@ def run(cfg: Any, ctx: Context) -> None:
     items = [(f"{name}--{id_}", (name, id_)) for name in learning for id_ in ids[name]]
     store = ctx.gather(losses, items, "losses", common=learning)
     lost = {name: _columns([store.meta(f"{name}--{id_}") for id_ in ids[name]]) for name in learning}
-    write_json(ctx.output("quality") / "quality.json", {"systems": spoken(there), "losses": lost})
+    stores = samples_of(there)
+    said = shared(stores)
+    found = spoken(stores, said)
+    if "student" in stores and there["student"].has("features", "spoken"):
+        found[RELEASED] = as_released(there["student"], said, ctx)
+    write_json(ctx.output("quality") / "quality.json", {"systems": found, "losses": lost})
 
 
-def spoken(there: Mapping[str, System]) -> dict[str, Any]:
-    """Sharpness, and errors beside the recordings, of what the systems' runs have said with true durations."""
-    stores = {name: each.store("samples") for name, each in there.items() if each.has("samples")}
-    ids = shared(stores)
-    found = {name: _columns([errors(store, id_) for id_ in ids]) for name, store in stores.items()}
-    if stores:
-        recordings = next(iter(stores.values()))
-        sharp = [laplacian_sharpness(recordings.array(id_, "mel_recording")) for id_ in ids]
-        found[RECORDINGS] = {"sharpness": sharp}
-    return found
+def samples_of(there: Mapping[str, System]) -> dict[str, ItemStore]:
+    """What the systems' runs have said, by system."""
+    return {name: each.store("samples") for name, each in there.items() if each.has("samples")}
 
 
 def shared(stores: Mapping[str, ItemStore]) -> list[str]:
@@ -54,9 +56,36 @@ def shared(stores: Mapping[str, ItemStore]) -> list[str]:
     return sorted(set.intersection(*(set(each.ids) for each in stores.values()))) if stores else []
 
 
+def spoken(stores: Mapping[str, ItemStore], ids: Sequence[str]) -> dict[str, Any]:
+    """Sharpness, and errors beside the recordings, of what was said with true durations."""
+    found = {name: _columns([errors(store, id_) for id_ in ids]) for name, store in stores.items()}
+    for store in list(stores.values())[:1]:  # the recordings are the same in all
+        sharp = [laplacian_sharpness(store.array(id_, "mel_recording")) for id_ in ids]
+        found[RECORDINGS] = {"sharpness": sharp}
+    return found
+
+
+def as_released(student: System, ids: Sequence[str], ctx: Context) -> dict[str, list[float]]:
+    """The student's figures with the sampler of the paper's code."""
+    store = ctx.gather(speak_released, [(id_, None) for id_ in ids], "released", common=student)
+    return _columns([store.meta(id_) for id_ in ids])
+
+
+def speak_released(id_: str, _value: None, student: System) -> Item:
+    """The figures of one utterance with true durations."""
+    model = copy.copy(student.model())  # shares the weights
+    model.config = model.config.model_copy(update={"sampler": "released"})
+    recorded = student.store("features").arrays(id_)
+    return Item(meta=compared_mels(recorded["mel"], mel_of(model, student, id_, recorded["durations"])))
+
+
 def errors(store: ItemStore, id_: str) -> dict[str, float]:
     """Of one utterance with true durations."""
-    mel, recorded = store.array(id_, "mel_true_durations"), store.array(id_, "mel_recording")
+    return compared_mels(store.array(id_, "mel_recording"), store.array(id_, "mel_true_durations"))
+
+
+def compared_mels(recorded: Mel, mel: Mel) -> dict[str, float]:
+    """How sharp a mel is, and how far from the recorded one of the same timing."""
     return {
         "sharpness": laplacian_sharpness(mel),
         "mel_l1": mel_l1(recorded, mel),

@@ -73,9 +73,16 @@ def spoken_mel(system: System, id_: str, durations: npt.ArrayLike | None = None,
 
     how: what else the model's `infer` is told.
     """
+    return mel_of(system.model(), system, id_, durations, **how)
+
+
+def mel_of(
+    model: Any, system: System, id_: str, durations: npt.ArrayLike | None = None, **how: Any
+) -> npt.NDArray[np.float32]:
+    """The same of any model that reads the system's tokens."""
     tokens, lengths = as_batch(system.encoded(system.tokens(id_)))
     given = {} if durations is None else {"durations": as_batch(durations)[0]}
-    mel: npt.NDArray[np.float32] = system.model().infer(tokens, lengths, **given, **how).mel[0].numpy()
+    mel: npt.NDArray[np.float32] = model.infer(tokens, lengths, **given, **how).mel[0].numpy()
     return mel
 
 

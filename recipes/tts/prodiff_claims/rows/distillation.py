@@ -11,7 +11,7 @@ import numpy as np
 from recipes.tts.common.claims.claim import Claim, Evidence, Measured, Missing, listed, need, require, systems
 from recipes.tts.common.claims.noise import all_hold, compared
 from recipes.tts.common.claims.scores import quality_text, scores
-from recipes.tts.prodiff_claims.names import RECORDINGS, VARIED
+from recipes.tts.prodiff_claims.names import FORMS, RECORDINGS, RELEASED, VARIED
 
 PAPER = "ProDiff"
 _TITLES = {"direct": "without distillation", "fastspeech2": "FastSpeech 2", "gradient": "gradient-based, whole chain",
@@ -56,6 +56,18 @@ def distortion(evidence: Evidence) -> Measured:
     return Measured(listed(shown), all_hold(compared(found["direct"], found["student"])))
 
 
+def samplers(evidence: Evidence) -> Measured:
+    """The sampler that goes to the level that the student learned errs no more than that of the paper's code."""
+    if RELEASED not in need(evidence, "quality", "systems"):
+        require(evidence, "student")
+        raise Missing("the run of student has not what the stage quality reads")
+    found = _values(evidence, "mcd_db", "student", RELEASED)
+    shown = {
+        name: f"{np.mean(found[key]):.2f} dB MCD" for name, key in (("matched", "student"), ("released", RELEASED))
+    }
+    return Measured(listed(shown), compared(found["student"], found[RELEASED]) <= 0)
+
+
 def losses(evidence: Evidence) -> Measured:
     """The student's loss beside its targets is lower than that of the other one beside recordings."""
     rows = _lost(evidence, "student", "direct")
@@ -77,9 +89,9 @@ def _lost(evidence: Evidence, *names: str) -> dict[str, dict[str, list[float]]]:
 
 def _values(evidence: Evidence, kind: str, *names: str) -> dict[str, Sequence[float]]:
     """A figure of each utterance, by system; Missing if a system has none."""
-    rows = systems(evidence, "quality", *(name for name in names if name != RECORDINGS))
+    rows = systems(evidence, "quality", *(name for name in names if name not in (RECORDINGS, RELEASED)))
     measured = need(evidence, "quality", "systems")
-    if not all(row[kind] for row in rows):
+    if not all(row.get(kind) for row in rows):
         raise Missing("no utterance was said by all systems")
     return {name: measured[name][kind] for name in names}
 
@@ -118,15 +130,15 @@ def other_samples(evidence: Evidence) -> Measured:
 
 
 def spread(evidence: Evidence) -> Measured:
-    """Frames are spread as the recordings' are, about as well as those of a whole chain."""
-    require(evidence, "student", "gradient")
+    """Frames are spread as the recordings' are, about as well as those of the better one of two long chains."""
+    require(evidence, "student", *FORMS)
     measured, bins = need(evidence, "diversity", "spread"), need(evidence, "diversity", "bins")
-    for name in ("student", "gradient"):
+    for name in ("student", *FORMS):
         if name not in measured:
             raise Missing(f"the run of {name} has no samples")
     shown = {title(name): _spread(row, bins) for name, row in measured.items()}
-    holds = measured["student"]["divergence"] <= 1.1 * measured["gradient"]["divergence"]
-    return Measured(listed(shown), holds)
+    many = min(measured[name]["divergence"] for name in FORMS)
+    return Measured(listed(shown), measured["student"]["divergence"] <= 1.1 * many)
 
 
 def _spread(row: dict[str, Any], bins: int) -> str:
@@ -142,6 +154,8 @@ DISTILLATION = (
           "variance of log mels)", "ablation without distillation, figures not at hand", "quality", sharpness),
     Claim("distortion", PAPER, "Better than without distillation (true durations)", "the same ablation", "quality",
           distortion),
+    Claim("samplers", PAPER, "The student's sampler that matches its training is as good as the released one (true "
+          "durations)", "the released code goes on by a one-step posterior", "quality", samplers),
     Claim("own_loss", PAPER, "Targets are easier than recordings (validation loss beside what is learned from, L1 of "
           "decadic log mels)", "reasoned only", "quality", losses),
     Claim("target_variance", PAPER, "Given the text, targets vary less than recordings (variance of decadic log mels)",

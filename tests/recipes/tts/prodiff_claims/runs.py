@@ -25,6 +25,8 @@ TRAIN = {
     "max_steps": 4, "schedule": {"name": "cosine", "warmup_steps": 1}, "batch_frames": 1500, "log_every_steps": 2,
     "valid_every_steps": 2, "checkpoint_every_steps": 4, "device": "cpu", "precision": "fp32", "threads": 1,
 }  # fmt: skip
+#: The first run, from which others on the same corpus take over what they share.
+FIRST = "teacher"
 #: The long chain of the toys.
 CHAIN = 8
 
@@ -54,17 +56,17 @@ class Runs:
 
     def run(self, name: str, recipe: str, corpus: str, until: str = "infer", **sections: object) -> Path:
         """A run of this name on `ann`, `ben` or both; returns its folder."""
-        kind = "joined" if corpus == "both" else "own"
-        place = self.folder / "corpora" / ("" if corpus == "both" else corpus)
+        alone, corpora = corpus != "both", self.folder / "corpora"
         told: dict[str, object] = {
-            "recipe": recipe, "run": {"dir": name}, "corpus": {"name": kind, "dir": str(place)},
-            "split": {"valid": 2, "test": 2} if corpus != "both" else {"valid": 4, "test": 4},
-            "align": {"backend": "given", "folder": str(self.folder / "corpora" / "TextGrid")},
+            "recipe": recipe,
+            "run": {"dir": name, "base": FIRST if corpus == "ann" and name != FIRST else None},
+            "corpus": {"name": "own", "dir": str(corpora / corpus)} if alone else
+                      {"name": "joined", "dir": str(corpora), "options": {"folders": "ann,ben"}},
+            "split": {"valid": 2, "test": 2} if alone else {"valid": 4, "test": 4},
+            "align": {"backend": "given", "folder": str(corpora / "TextGrid")},
             "vocoder": {"type": "griffinlim", "n_iter": 2}, "score": {"recogniser": False}, "pack": {"name": "x"},
             "train": TRAIN,
         }  # fmt: skip
-        if corpus == "both":
-            told["corpus"] = {"name": kind, "dir": str(place), "options": {"folders": "ann,ben"}}
         path = self.folder / f"{name}.yaml"
         path.write_text(json.dumps(told | sections))
         loaded = importlib.import_module("recipes." + recipe.replace("/", ".")).RECIPE
@@ -78,12 +80,12 @@ def all_runs(folder: Path) -> dict[str, Path]:
     speak_corpora(folder / "corpora")
     model = NETWORK | {"denoiser": DENOISER}
 
-    def prodiff(name: str, corpus: str = "ann", **sections: object) -> Path:
-        return runs.run(name, "tts/prodiff", corpus, "score", model=model, slices={"frames": 32}, **sections)
+    def prodiff(name: str, corpus: str = "ann", until: str = "infer", **sections: object) -> Path:
+        return runs.run(name, "tts/prodiff", corpus, until, model=model, slices={"frames": 32}, **sections)
 
-    found = {"teacher": prodiff("teacher")}
-    base = {"run": {"dir": "student", "base": "teacher"}}
-    found["student"] = prodiff("student", diffusion={"steps": 2}, teacher={"model": "teacher/model"}, **base)
+    found = {FIRST: prodiff(FIRST, until="score")}
+    taught = {"diffusion": {"steps": 2}, "teacher": {"model": "teacher/model"}}
+    found["student"] = prodiff("student", until="score", **taught)
     found["direct"] = prodiff("direct", diffusion={"steps": 2})
     found["generator"] = prodiff("generator", diffusion={"steps": CHAIN})
     found["gradient"] = prodiff("gradient", diffusion={"steps": CHAIN, "parameterisation": "gradient"})

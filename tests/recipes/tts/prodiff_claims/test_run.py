@@ -116,7 +116,8 @@ def test_steps_that_a_chain_has_not_are_refused(folder: Path, runs: dict[str, Pa
 
 def test_figures_of_every_utterance_by_system(folder: Path) -> None:
     found = evidence(folder, "quality")
-    assert set(found["systems"]) == {*COMPARED, "recordings"}
+    assert set(found["systems"]) == {*COMPARED, "recordings", "released sampler"}
+    assert found["systems"]["released sampler"] != found["systems"]["student"]
     assert all(len(values) == 2 for row in found["systems"].values() for values in row.values())
     assert set(found["losses"]) == {"teacher", "student", "direct"}
     for name in ("teacher", "direct"):
