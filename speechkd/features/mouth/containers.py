@@ -36,8 +36,7 @@ def check_container(path: Path) -> None:
     """DataError unless `path` is a file of a kind that holds pictures."""
     if not path.is_file():
         raise DataError("video file is missing", where=str(path), todo="Restore the file or leave it out")
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
+    head = _head(path)
     if not head:
         raise DataError("video file is empty (0 bytes)", where=str(path), todo="Replace the file or leave it out")
     if any(head[at : at + len(mark)] == mark for _, at, mark in _CONTAINERS):
@@ -51,6 +50,14 @@ def check_container(path: Path) -> None:
         why=f"its first bytes are none of {known}",
         todo="Give a video file, or convert it to MP4",
     )
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise DataError("video file cannot be read", where=str(path), why=error.strerror or str(error)) from error
 
 
 def no_picture(path: Path) -> DataError:
