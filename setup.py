@@ -40,6 +40,9 @@ TRAIN = TORCH + [
     "onnxscript>=0.5",
 ]
 
+# Lip reading: films in, the mouth found. Headless: nothing opens a window.
+LIPREADING = TRAIN + ["opencv-python-headless>=4.10,<5"]
+
 # Writing a voice's graphs for onnxruntime, which alone speaks from them.
 EXPORT = TORCH + ["onnx>=1.17", "onnxscript>=0.5"]
 
@@ -55,6 +58,7 @@ CLUSTER = ["dask>=2025.1", "distributed>=2025.1", "submitit>=1.5"]
 DEV = (
     DEMO
     + CLUSTER
+    + LIPREADING
     + [
         "pytest>=8",
         "pytest-xdist>=3.6",
@@ -93,6 +97,7 @@ setup(
     extras_require={
         "torch": TORCH,
         "train": TRAIN,
+        "lipreading": LIPREADING,
         "metrics": METRICS,
         "export": EXPORT,
         "demo": DEMO,

@@ -5,6 +5,7 @@
     tools/bench.py extract --corpus DIR                times real time of decoding, mel, F0 and energy on one core
     tools/bench.py extract --corpus DIR --jobs 1,2     seconds of the recipe's stage `extract`, by number of workers
     tools/bench.py speak VOICE                         real-time factor by part, cold start, growth with the text
+    tools/bench.py crops VIDEO...                      times real time of finding and cropping mouths on one core
     tools/bench.py help                                how long `speechkd --help` takes
 
 Wall time is what a person waits; CPU time (of this process, all its threads) is nearly the same on a busy machine as
@@ -431,6 +432,12 @@ def _speak(options: argparse.Namespace, say: Say) -> int:
     return report(options.voice, options.engine, options.threads, options.sentences, options.runs, words, say)
 
 
+def _crops(options: argparse.Namespace, say: Say) -> int:
+    from tools.bench_crops import report
+
+    return report(options.videos, say)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
@@ -457,6 +464,9 @@ def _parser() -> argparse.ArgumentParser:
     speak.add_argument("--runs", type=int, default=7, help="cold starts; 0 leaves them out")
     speak.add_argument("--words", default="1,10,100,500,1000,2000", help="lengths of the growing text; '' for none")
     speak.set_defaults(work=_speak)
+    crops = commands.add_parser("crops", help="films to mouth crops in times real time")
+    crops.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
+    crops.set_defaults(work=_crops)
     help_ = commands.add_parser("help", help="seconds of speechkd --help")
     help_.add_argument("--runs", type=int, default=7)
     help_.set_defaults(work=_help)
