@@ -27,7 +27,7 @@ class Prediction:
 
     log_probs: Tensor  # (B, U, n_symbols) of each character given those before
     attention: Tensor  # (B, U, T) which frames each character was read from
-    ctc: Tensor | None  # (B, T, n_symbols) log-probabilities per frame, from models that have this output
+    ctc: Tensor | None = None  # (B, T, n_symbols) log-probabilities per frame, from models that have this output
 
 
 class LipReader(nn.Module):
@@ -72,7 +72,8 @@ class LipReader(nn.Module):
     def predict(self, memory: Memory, tokens: Tensor, dropout: bool | None = None) -> Prediction:
         """Teacher-forced pass over tokens (N, U): N / B texts for each of the memory's B clips, behind each other."""
         copies = memory.repeat(len(tokens) // len(memory))
-        return Prediction(*self.decoder(copies, tokens, self._drops(dropout)), ctc=None)
+        log_probs, attention = self.decoder(copies, tokens, self._drops(dropout))
+        return Prediction(log_probs, attention)
 
     def greedy(self, memory: Memory, dropout: bool | None = None) -> Written:
         """The most probable character at every step, without gradient."""

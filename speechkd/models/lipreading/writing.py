@@ -46,7 +46,8 @@ def write(decoder: Decoder, memory: Memory, choose: Choice, longest: int, dropou
     state = decoder.begin(memory)
     previous = torch.full((len(memory),), BOS, device=memory.states.device)
     ended = torch.zeros_like(previous, dtype=torch.bool)
-    tokens, scores = [], []
+    tokens: list[Tensor] = []
+    scores: list[Tensor] = []
     while len(tokens) < longest and not ended.all():
         state, _ = decoder.step(memory, state, decoder.embed(previous, dropout))
         log_probs = decoder.log_probs(state.readout, dropout)
