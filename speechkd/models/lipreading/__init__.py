@@ -1,0 +1,1 @@
+"""Lip reading: from frames of a mouth to characters."""
