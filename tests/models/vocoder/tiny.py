@@ -20,6 +20,7 @@ TINY = HifiGanConfig(
 #: Configurations of egs/ that start from something of the user's, and how they are told where it is.
 CONFIGURATIONS = {
     "kathleen/vocoder1/conf/default_voice.yaml": ("init.path={}", "mels.predicted=null"),
+    "kathleen/vocoder1/conf/default_voice_again.yaml": ("init.path={}", "mels.predicted=null"),
     "kathleen/vocoder1/conf/hifigan_finetuned.yaml": ("init.path={}",),
     "kathleen/vocoder1/conf/istft.yaml": ("teacher.path={}",),
 }
