@@ -102,10 +102,10 @@ def test_a_plan_that_cannot_work_is_an_error(config: str, capsys: pytest.Capture
 
 
 def test_a_recipe_without_a_teacher_names_those_that_have_one(config: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = call(capsys, "distill", "explain", str(ROOT / "egs/mini/tts1/conf/fastspeech2.yaml"))
+    code, out, err = call(capsys, "distill", "explain", str(ROOT / "egs/mini/tts1/conf/transformer.yaml"))
     assert code == 2 and out == ""
-    assert err.startswith("error: the recipe tts/fastspeech2 has no teacher. With a teacher: ")
-    assert "demo_kd/student" in err and "tts/fastspeech2," not in err.partition("With a teacher")[2]
+    assert err.startswith("error: the recipe tts/transformer has no teacher. With a teacher: ")
+    assert "demo_kd/student" in err and "tts/transformer" not in err.partition("With a teacher")[2]
 
 
 def plan_of(name: str) -> Any:
