@@ -47,7 +47,7 @@ def measure(paths: list[Path], say: Callable[[str], None]) -> CropTimes:
         with times.part("read"):
             video = read_video(path, resample=True)
         with times.part("track"):
-            track = track_mouth(video.frames, detector)
+            track = track_mouth(video.frames, detector, where=str(path))
         with times.part("crop"):
             crops = crop_mouths(video.frames, track)
         times.film_s += video.duration_s

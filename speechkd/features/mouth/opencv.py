@@ -14,6 +14,7 @@ _QUIET = "-8"
 
 def import_cv2() -> ModuleType:
     """cv2. It and its FFmpeg print on stderr about every damaged byte; here errors say that once, in a line.
+    A program that had OpenCV open a film before keeps FFmpeg's chatter.
 
     Raises ResourceError where OpenCV is not installed.
     """

@@ -89,19 +89,25 @@ class MouthTrack:
 
 
 def track_mouth(
-    frames: Frames, detector: FaceDetector, every: int = DETECT_EVERY, median_of: int = MEDIAN_OF
+    frames: Frames,
+    detector: FaceDetector,
+    every: int = DETECT_EVERY,
+    median_of: int = MEDIAN_OF,
+    *,
+    where: str | None = None,
 ) -> MouthTrack:
     """Follow the mouth of the largest face through frames (T, H, W).
 
     The face is looked for in every `every`-th frame; its boxes are smoothed by a median over `median_of` of them,
-    interpolated linearly between, and held before the first and after the last. Raises DataError if there is no face in
-    any frame looked at.
+    interpolated linearly between, and held before the first and after the last. Raises DataError, with the film's
+    name `where`, if there is no face in any frame looked at.
     """
     tried = range(0, len(frames), every)
     found = {at: _largest(boxes) for at in tried if len(boxes := detector.faces(frames[at]))}
     if not found:
         raise DataError(
             "no face found",
+            where=where,
             why=f"there is none in the {len(tried)} of {len(frames)} frames looked at",
             todo="Use a film of one speaker seen from the front",
         )

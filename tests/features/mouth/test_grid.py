@@ -54,7 +54,7 @@ def test_the_crops_are_the_published_ones(grid: Path, video: Video, track: Mouth
         picture = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_GRAYSCALE)
     published = picture.reshape(15, 50, 5, 100).transpose(0, 2, 1, 3).reshape(75, 50, 100)
     away = np.abs(crop_mouths(video.frames, track, fixed=True).astype(int) - published)
-    # JPEG at quality 72 alone is 1.4 levels away.
+    # 1.44; JPEG at quality 72 alone takes the same crops 1.25 levels away.
     assert away.mean() < 2.0
     shifted = np.abs(np.roll(published, 1, axis=0).astype(int) - published).mean()
     assert away.mean() < shifted

@@ -104,8 +104,8 @@ def test_ranges_that_touch_are_one() -> None:
 
 
 def test_no_face_anywhere_is_an_error() -> None:
-    with pytest.raises(DataError, match="no face found: there is none in the 4 of 28 frames looked at"):
-        track({5: [10, 10, 50, 50]})
+    with pytest.raises(DataError, match=r"^a\.avi: no face found: there is none in the 4 of 28 frames looked at\. "):
+        track_mouth(numbered(28), Staged({5: [10, 10, 50, 50]}), where="a.avi")
 
 
 def test_the_fixed_window_is_that_of_the_median_face() -> None:
