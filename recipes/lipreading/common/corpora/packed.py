@@ -44,13 +44,14 @@ def checked_names(archive: Path) -> list[str]:
         members = pack.infolist()
     if len(members) > _MAX_MEMBERS:
         raise DataError("Archive refused", where=str(archive), why=f"more than {_MAX_MEMBERS} files")
-    names = [member.filename for member in members]
+    names: dict[str, int] = {}
     for member in members:
-        if not _NAME.fullmatch(member.filename) or names.count(member.filename) > 1:
+        if not _NAME.fullmatch(member.filename) or member.filename in names:
             raise DataError("Archive refused", where=f"{archive}: {member.filename!r}", why="not a name of a clip")
         if member.file_size > _MAX_MEMBER_BYTES:
             raise DataError("Archive refused", where=f"{archive}: {member.filename}", why="it unpacks to too much")
-    return names
+        names[member.filename] = member.file_size
+    return list(names)
 
 
 def packed_frames(archive: Path, name: str, n_frames: int = N_FRAMES) -> np.ndarray:
@@ -99,4 +100,9 @@ def _transcripts(path: Path) -> Iterator[dict[str, Any]]:
 
 def _clip(row: dict[str, Any], speaker: str) -> Clip:
     words = tuple((float(a), float(b), word) for a, b, word in row["align"] if normalise_text(word))
-    return Clip(row["id"], speaker, normalise_text(row["text"]), f"{PICTURES}/{row['id']}.jpg", words)
+    return Clip(row["id"], speaker, normalise_text(row["text"]), _source(row), words)
+
+
+def _source(row: dict[str, Any]) -> str:
+    """The member, and after a # how many of its pictures are film: a shorter clip is filled up with its last frame."""
+    return f"{PICTURES}/{row['id']}.jpg#{min(N_FRAMES, max(1, int(row['frames'])))}"
