@@ -40,7 +40,7 @@ _SKIN, _LIP, _HOLE, _TEETH = 170.0, 110.0, 30.0, 230.0
 
 @dataclass(frozen=True)
 class Mouth:
-    """The shape of one speaker's mouth: factors of width and height, the lip's thickness in pixels, the skin's level."""
+    """A speaker's mouth: factors of width and height, the lip's thickness in pixels, the grey level of the skin."""
 
     width: float
     height: float

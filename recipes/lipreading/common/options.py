@@ -34,7 +34,10 @@ class CorpusSection(Config):
         known = CORPORA[self.name].options
         for option, value in sorted(self.options.items()):
             if option not in known:
-                yield f"options.{option}", f"corpus {self.name} has no such option; it has: {', '.join(known) or 'none'}"
+                yield (
+                    f"options.{option}",
+                    f"corpus {self.name} has no such option; it has: {', '.join(known) or 'none'}",
+                )
             elif not re.fullmatch(known[option], value):
                 yield f"options.{option}", f"should look like {known[option]}"
         if (self.dir is None) != (self.name == "talker"):
