@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +60,7 @@ def packed_frames(archive: Path, name: str, n_frames: int = N_FRAMES) -> np.ndar
     """The first n_frames crops (n_frames, 50, 100) uint8 of a member. DataError, of this clip alone, if broken."""
     where = f"{archive}: {name}"
     try:
-        with _opened(archive) as pack, pack.open(name) as file:
+        with _kept_open(archive, os.getpid()).open(name) as file:
             data = file.read(_MAX_MEMBER_BYTES + 1)
         if len(data) > _MAX_MEMBER_BYTES:
             raise DataError("Picture refused", where=where, why="it unpacks to too much")
@@ -76,6 +78,12 @@ def _frames(data: bytes, where: str) -> np.ndarray:
         sheet = np.asarray(image)
     frames = sheet.reshape(_ROWS, _HEIGHT, _COLUMNS, _WIDTH).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(frames.reshape(N_FRAMES, _HEIGHT, _WIDTH))
+
+
+@lru_cache(maxsize=1)
+def _kept_open(archive: Path, _process: int) -> zipfile.ZipFile:
+    """The archive, its list read once in each process: forked workers must not share a place in the file."""
+    return _opened(archive)
 
 
 def _opened(archive: Path) -> zipfile.ZipFile:
