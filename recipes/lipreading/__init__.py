@@ -1,0 +1,1 @@
+"""Recipes that read speech from a silent film."""
