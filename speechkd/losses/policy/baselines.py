@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from speechkd.losses.policy.options import Baseline
 from speechkd.losses.policy.rewards import step_mask
 
 
@@ -22,29 +23,43 @@ def leave_one_out(values: Tensor, samples: int) -> Tensor:
     return ((groups.sum(dim=1, keepdim=True) - groups) / (samples - 1)).flatten()
 
 
-class MovingAverage:
-    """b ← decay · b + (1 - decay) · mean(values), starting at the first batch's mean."""
+class BaselineLevel:
+    """The baseline of one run; the moving average b ← decay · b + (1 - decay) · mean(values) is its only state."""
 
-    def __init__(self, decay: float) -> None:
-        self._decay = decay
-        self.value: float | None = None
+    def __init__(self, options: Baseline) -> None:
+        self._options = options
+        self.average: float | None = None
 
-    def baseline(self, values: Tensor) -> Tensor:
-        """b (B,) from the batches before this one, so that it does not know these samples; 0 before the first."""
-        return torch.full_like(values.detach(), self.value or 0.0)
+    def __call__(self, values: Tensor, greedy: Tensor | None = None) -> Tensor:
+        """b (B,) for the mean rewards `values` (B,), the samples of a clip side by side.
 
-    def update(self, values: Tensor) -> None:
-        """Take in a batch's values (B,)."""
-        mean = float(values.detach().mean())
-        self.value = mean if self.value is None else self._decay * self.value + (1.0 - self._decay) * mean
+        greedy: (B,) mean rewards of the greedy text of each sample's clip, for `greedy` alone (self-critical training,
+        Rennie et al., CVPR 2017). The moving average is of the batches before this one, so that it does not know these
+        samples: 0 for the first. Raises ValueError if greedy rewards are needed and not given.
+        """
+        values = values.detach()
+        if self._options.name == "leave_one_out":
+            return leave_one_out(values, self._options.samples)
+        if self._options.name == "moving_average":
+            return self._averaged(values)
+        if self._options.name == "none":
+            return torch.zeros_like(values)
+        if greedy is None:
+            raise ValueError("the greedy baseline needs the rewards of the greedy texts")
+        return greedy.detach()
+
+    def _averaged(self, values: Tensor) -> Tensor:
+        before, mean = self.average, float(values.mean())
+        self.average = mean if before is None else self._options.decay * before + (1.0 - self._options.decay) * mean
+        return torch.full_like(values, before or 0.0)
 
 
-def normalise_rewards(rewards: Tensor, lengths: Tensor) -> Tensor:
-    """Rewards (B, T) divided by their standard deviation over all valid steps of the minibatch.
+def reward_spread(rewards: Tensor, lengths: Tensor) -> Tensor:
+    """The standard deviation () of rewards (B, T) over all valid steps of the minibatch, 1 if they are all the same.
 
-    Not per sequence: a text's own spread would make every text equally good. Not centred: that is the baseline's task,
-    and the batch's mean knows the sample.
+    To divide the batch's rewards by, and those of its greedy texts. Not per sequence: a text's own spread would make
+    every text equally good. Rewards are not centred: that is the baseline's task, and the batch's mean knows the
+    sample.
     """
-    rewards = rewards.detach()
-    spread = rewards[step_mask(lengths, rewards.shape[1])].std(correction=0)
-    return torch.where(spread > 0, rewards / spread, rewards)
+    spread = rewards.detach()[step_mask(lengths, rewards.shape[1])].std(correction=0)
+    return torch.where(spread > 0, spread, torch.ones_like(spread))

@@ -25,7 +25,7 @@ def step_weights(rewards: Tensor, lengths: Tensor, options: Estimate, baseline: 
     norm, which depends on the model.
     """
     rewards = rewards.detach()
-    level = torch.zeros_like(rewards[:, 0]) if baseline is None else baseline.detach().to(rewards)
+    level = rewards.new_zeros(len(rewards)) if baseline is None else baseline.detach().to(rewards)
     advantages = (rewards - level[:, None]).masked_fill(~step_mask(lengths, rewards.shape[1]), 0.0)
     weights = _weights(advantages, lengths, options)
     if options.match_scale:
