@@ -21,11 +21,16 @@ _MAX_PICTURE_PIXELS = 2**22
 
 @dataclass(frozen=True)
 class Sources:
-    """What a worker needs besides a clip. size: height and width of a crop in pixels; seed: the talker's."""
+    """What a worker needs besides a clip.
+
+    size: height and width of a crop in pixels; fixed: one window for a film, else it follows the mouth; seed: the
+    talker's.
+    """
 
     corpus: str
     folder: Path | None
     size: tuple[int, int]
+    fixed: bool
     seed: int
 
 
@@ -33,7 +38,8 @@ def run(cfg: Any, ctx: Context) -> None:
     """Write `crops`: per clip "frames" (T, height, width) uint8, and n_frames, speaker, text and fps."""
     manifest = ClipManifest.read(ctx.input("manifest"))
     size = (cfg.video.height, cfg.video.width)
-    sources = Sources(cfg.corpus.name, cfg.corpus.dir, size, int(cfg.corpus.options.get("seed", 0)))
+    fixed, seed = cfg.video.window == "fixed", int(cfg.corpus.options.get("seed", 0))
+    sources = Sources(cfg.corpus.name, cfg.corpus.dir, size, fixed, seed)
     items = ((clip.id, clip) for clip in manifest.clips)
     ctx.map(crop_clip, items, "crops", common=sources, max_errors=cfg.run.max_errors)
 
@@ -55,17 +61,18 @@ def _frames(clip: Clip, sources: Sources) -> np.ndarray:
         return packed_frames(folder / archive, name, int(n_frames))
     if sources.corpus == "lrw1000":
         return _pictures(folder / clip.source, round(clip.words[0][0]), round(clip.words[0][1]), sources.size)
-    return crops_of_video(folder / clip.source, sources.size)
+    return crops_of_video(folder / clip.source, sources.size, sources.fixed)
 
 
-def crops_of_video(path: Path, size: tuple[int, int]) -> np.ndarray:
+def crops_of_video(path: Path, size: tuple[int, int], fixed: bool) -> np.ndarray:
     """The mouth in a film at 25 frames per second, (T, height, width) uint8. Raises DataError without a face."""
     # Here, because the other corpora need no OpenCV.
-    from speechkd.features.mouth import HaarFaces, crop_mouths, read_video, track_mouth
+    from speechkd.features.mouth.crops import crop_mouths
+    from speechkd.features.mouth.tracking import HaarFaces, track_mouth
+    from speechkd.features.mouth.video import read_video
 
     frames = read_video(path, FPS).frames
-    crops: np.ndarray = crop_mouths(frames, track_mouth(frames, HaarFaces()), size)
-    return crops
+    return crop_mouths(frames, track_mouth(frames, HaarFaces(), where=str(path)), size, fixed=fixed)
 
 
 def _pictures(folder: Path, start: int, end: int, size: tuple[int, int]) -> np.ndarray:

@@ -62,3 +62,6 @@ class VideoSection(Config):
 
     height: int = Field(50, ge=8, le=512, description="of a crop in pixels")
     width: int = Field(100, ge=8, le=512, description="of a crop in pixels")
+    window: Literal["fixed", "moving"] = Field(
+        "fixed", description="of films: one window for all frames, as the GRID crops have it, or one that follows"
+    )

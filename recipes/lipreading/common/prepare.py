@@ -16,13 +16,14 @@ def run(cfg: Any, ctx: Context) -> None:
     corpus = read_corpus(section.name, section.dir, section.options)
     clips = sorted(corpus.clips, key=lambda clip: clip.id)[: section.limit or None]
     splits = split_clips(clips, cfg.split)
+    vocabulary = sorted({word for clip in clips for word in clip.text.split()})
     report = {
         "clips": len(clips),
         "speakers": len({clip.speaker for clip in clips}),
-        "vocabulary": sorted({word for clip in clips for word in clip.text.split()}),
+        "vocabulary": vocabulary,
         "parts": {part: len(ids) for part, ids in splits.items()},
         "held_out_sentences_of_training": shared_sentences(clips, splits),
         "problems": list(corpus.problems),
     }
-    ctx.log.info("%d clips, %d words, %d problems", len(clips), len(report["vocabulary"]), len(corpus.problems))
+    ctx.log.info("%d clips, %d words, %d problems", len(clips), len(vocabulary), len(corpus.problems))
     write_manifest(clips, splits, report, ctx.output("manifest"))

@@ -20,7 +20,14 @@ def prepare(cfg: Any, ctx: Context) -> None:
     outputs=("crops",),
     uses=("corpus.name", "corpus.options", "video", "run.max_errors"),
     external=("corpus.dir",),
-    imports=("recipes.lipreading.common.crops", "PIL.Image"),
+    imports=(
+        "recipes.lipreading.common.crops",
+        "recipes.lipreading.common.corpora.packed",
+        "speechkd.features.mouth.crops",
+        "speechkd.features.mouth.tracking",
+        "speechkd.features.mouth.video",
+        "PIL.Image",
+    ),
 )
 def crops(cfg: Any, ctx: Context) -> None:
     """The mouth of every clip as grey pictures."""

@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from recipes.lipreading.common import crops as crops_module
 from recipes.lipreading.common.crops import Sources, crop_clip
 from recipes.lipreading.common.manifest import Clip, ClipManifest
 from recipes.lipreading.common.options import CorpusSection, RunSection, SplitSection, VideoSection
 from recipes.lipreading.common.stages import crops, prepare
 from speechkd.config import Config, load_config
-from speechkd.errors import ConfigError
+from speechkd.errors import ConfigError, DataError
+from speechkd.features.mouth.crops import crop_mouths
+from speechkd.features.mouth.tracking import track_mouth
+from speechkd.features.mouth.video import read_video
 from speechkd.runner import ItemStore, Recipe, RunOptions, run_recipe
+from tests.features.mouth.films import grey_steps, write_film
 
 
 class _Config(Config):
@@ -58,17 +61,28 @@ def test_one_and_two_workers_write_the_same(tmp_path: Path) -> None:
         assert store.array(clip.id, "frames").shape == (meta["n_frames"], 24, 24)
 
 
-def test_a_film_goes_through_the_mouth_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+class OneFace:
+    """Finds the same face in every frame."""
 
-    def found(path: Path, size: tuple[int, int]) -> np.ndarray:
-        asked.append((path, size))
-        return np.full((3, *size), 7, np.uint8)
+    def faces(self, frame: np.ndarray) -> np.ndarray:
+        return np.array([[16.0, 4.0, 30.0, 30.0]])
 
-    monkeypatch.setattr(crops_module, "crops_of_video", found)
-    clip = Clip("a", "s1", "bin", "s1/a.mpg")
-    item = crop_clip("a", clip, Sources("grid", Path("GRID"), (8, 16), 0))
-    assert asked == [(Path("GRID/s1/a.mpg"), (8, 16))] and item.arrays["frames"].shape == (3, 8, 16)
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_a_film_goes_through_the_mouth_tracker(fixed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real film, and a face where it is said to be: one window and windows that follow are then the same."""
+    monkeypatch.setattr("speechkd.features.mouth.tracking.HaarFaces", OneFace)
+    film = write_film(tmp_path / "a.avi", grey_steps(12))
+    item = crop_clip("a", Clip("a", "s1", "bin", "a.avi"), Sources("grid", tmp_path, (8, 16), fixed, 0))
+    frames = read_video(film).frames
+    expected = crop_mouths(frames, track_mouth(frames, OneFace()), (8, 16), fixed=True)
+    assert item.meta["n_frames"] == 12 and np.array_equal(item.arrays["frames"], expected)
+
+
+def test_a_film_without_a_face_is_named(tmp_path: Path) -> None:
+    write_film(tmp_path / "a.avi", grey_steps(12))
+    with pytest.raises(DataError, match=r"a\.avi"):
+        crop_clip("a", Clip("a", "s1", "bin", "a.avi"), Sources("grid", tmp_path, (8, 16), True, 0))
 
 
 @pytest.mark.parametrize(
