@@ -1,1 +1,0 @@
-"""Policy gradients on character errors: rewards per step, their windows, baselines and the loss."""

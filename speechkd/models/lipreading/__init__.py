@@ -1,1 +1,0 @@
-"""Lip reading: from frames of a mouth to characters."""
