@@ -62,8 +62,15 @@ class CropConfig(Config):
 
     height: int = Field(50, ge=8, description="pixels")
     width: int = Field(100, ge=8, description="pixels")
+    shrink: int = Field(1, ge=1, description="fields of so many pixels, squared, become one: cheaper on a CPU")
     mean: float = Field(0.421, description="grey level, of 1, that becomes 0")
     deviation: float = Field(0.165, gt=0, description="distance of grey levels, of 1, that becomes 1")
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Sizes that do not divide."""
+        for name in ("height", "width"):
+            if getattr(self, name) % self.shrink:
+                yield "shrink", f"{self.shrink} does not divide the {name} {getattr(self, name)}"
 
 
 class LipReaderConfig(Config):

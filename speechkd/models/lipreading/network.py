@@ -42,6 +42,8 @@ class LipReader(nn.Module):
         mask = length_mask(lengths, frames.shape[1])
         crop = self.config.crop
         grey = (frames.float() / 255.0 - crop.mean) / crop.deviation
+        if crop.shrink > 1:
+            grey = F.avg_pool2d(grey, crop.shrink)
         features = self._dropped(self.frontend(grey * mask[:, :, None, None], mask))
         packed = pack_padded_sequence(features, lengths.cpu(), batch_first=True, enforce_sorted=False)
         encoded, _ = pad_packed_sequence(self.encoder(packed)[0], batch_first=True, total_length=frames.shape[1])

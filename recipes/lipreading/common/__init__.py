@@ -1,0 +1,1 @@
+"""What all lip-reading recipes share."""
