@@ -35,7 +35,12 @@ def run(cfg: Any, ctx: Context) -> None:
     runs = json.loads((ctx.input("collected") / COLLECTED).read_text(encoding="utf-8"))
     study = json.loads((ctx.input("gradients") / STUDY).read_text(encoding="utf-8"))
     arms = {name: [each for each in runs if each["arm"] == name] for name in cfg.arms}
-    sections = (arms_section(cfg, arms), gauges_section(cfg, arms), gradient_section(cfg, study), paper_section(cfg))
+    sections = (
+        arms_section(cfg, arms),
+        gauges_section(cfg, arms),
+        gradient_section(cfg, study),
+        published_section(cfg),
+    )
     out, title = ctx.output("table"), f"Lip reading: {cfg.corpus.title or cfg.corpus.name}"
     table = cfg.results.table
     text = table.read_text(encoding="utf-8") if table is not None and table.is_file() else ""
@@ -56,7 +61,7 @@ def arms_section(cfg: Any, arms: Mapping[str, Runs]) -> Section:
     header = [
         "objective",
         *(f"{unit.upper()}, {way}" for way, unit in ways),
-        "CER, greedy, minus the first's",
+        "CER, greedy, − first",
         "verdict",
     ]
     rows = []
@@ -68,22 +73,18 @@ def arms_section(cfg: Any, arms: Mapping[str, Runs]) -> Section:
     facts = [
         (
             "equal in all",
-            f"start, {first['steps']} steps, batches, augmentation, held-out clips ({first['scores']['clips']})",
+            f"start, {first['steps']} steps, batches, augmentation, {first['scores']['clips']} clips",
         ),
-        ("the start", _start_line(cfg)),
+        ("the start", f"`{cfg.start.name}`"),
         ("± over seeds", "the deviation of a seed; none with one seed"),
         (
             "intervals",
-            f"95 %, paired bootstrap of {cfg.bootstrap.resamples} resamples of sentences, all seeds together",
+            f"95 %, paired bootstrap: {cfg.bootstrap.resamples} resamples of sentences, all seeds together",
         ),
         ("verdict", "no difference, unless 0 is outside of the interval and every seed agrees with its sign"),
         ("the best of several arms", "is chosen on the clips that it is reported on: take its gain as an upper bound"),
     ]
     return Section(cfg.results.label, header, rows, facts)
-
-
-def _start_line(cfg: Any) -> str:
-    return f"`{cfg.start.name}`"
 
 
 def spread(values: Sequence[float]) -> str:
@@ -163,7 +164,7 @@ def gradient_section(cfg: Any, study: Mapping[str, Mapping[str, float]]) -> Sect
         ("measured", f"at the start, {how.clips} clips, {how.samples} sentences each, at the decoder's last layer"),
         (
             "cosine",
-            "with the mean gradient of as many other sentences, sentence return: that of the first row is noise",
+            "with the mean gradient of as many other sentences, sentence return: the first row is noise",
         ),
         ("variance", "of one sentence, in squared norms of the estimator's own mean gradient"),
         ("reward", how.reward),
@@ -171,10 +172,10 @@ def gradient_section(cfg: Any, study: Mapping[str, Mapping[str, float]]) -> Sect
     return Section(f"{cfg.results.label}: gradients", ["estimator", "cosine", "variance"], rows, facts)
 
 
-def paper_section(cfg: Any) -> Section:
+def published_section(cfg: Any) -> Section:
     """What the paper is cited with."""
     facts = [
         ("comparable", COMPARABLE),
-        ("source", "third parties that list Luo et al., FG 2020; no code was released"),
+        ("source", "third parties that list Luo et al., FG 2020"),
     ]
     return Section(f"{cfg.results.label}: published", ["benchmark", "PCPG", "not measured here because"], PAPER, facts)

@@ -91,7 +91,7 @@ class PcpgOptions(PolicyOptions):
         if self.stride > self.kernel:
             yield (
                 "stride",
-                f"{self.stride} is longer than the kernel {self.kernel}: steps between windows learn nothing",
+                f"{self.stride} is longer than the kernel {self.kernel}: steps between them learn nothing",
             )
 
 

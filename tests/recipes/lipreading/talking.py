@@ -1,4 +1,4 @@
-"""Clips in which every letter has a shape of its own for three frames, and the first stages of a recipe made of them."""
+"""Clips in which every letter has a shape of its own for three frames, and the first stages made of them."""
 
 from __future__ import annotations
 

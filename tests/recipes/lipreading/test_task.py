@@ -63,8 +63,8 @@ def test_a_killed_run_ends_as_one_that_was_not(store: ItemStore, tmp_path: Path)
     weights = []
     for name, stop in (("whole", 0), ("killed", 3)):
         if stop:
+            first = task(store, tmp_path, *settings)
             with pytest.raises(KeyboardInterrupt):
-                first = task(store, tmp_path, *settings)
                 fit(first, first.cfg.train, tmp_path / name, Silent(stop))
         last = task(store, tmp_path, *settings)
         weights.append(fit(last, last.cfg.train, tmp_path / name, Silent()).weights)
