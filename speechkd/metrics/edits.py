@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +26,9 @@ def edit_count(reference: Sequence[object], hypothesis: Sequence[object]) -> int
 
 @dataclass(frozen=True)
 class TextErrors:
-    """Edits and reference lengths of sentences, in characters (spaces count) or in words."""
+    """Edits and reference lengths of sentences (N,), in characters (spaces count) or in words. Edits may be means."""
 
-    edits: npt.NDArray[np.int64]
+    edits: npt.NDArray[Any]
     lengths: npt.NDArray[np.int64]
 
     @property

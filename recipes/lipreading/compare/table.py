@@ -31,7 +31,7 @@ COMPARABLE = (
 
 
 def run(cfg: Any, ctx: Context) -> None:
-    """Write `table`: RESULTS.md, report.html, figures.json; and the file named by results.table."""
+    """Write `table`: RESULTS.md, report.html; and the file named by results.table."""
     runs = json.loads((ctx.input("collected") / COLLECTED).read_text(encoding="utf-8"))
     study = json.loads((ctx.input("gradients") / STUDY).read_text(encoding="utf-8"))
     arms = {name: [each for each in runs if each["arm"] == name] for name in cfg.arms}

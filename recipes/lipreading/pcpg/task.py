@@ -25,7 +25,8 @@ from speechkd.data.batching import plan_batches
 from speechkd.distill.schedules import weight_at
 from speechkd.losses.policy import logit_gradient, step_rewards
 from speechkd.metrics.edits import character_errors
-from speechkd.models.lipreading.network import LipReader, Memory
+from speechkd.models.lipreading.decoder import Memory
+from speechkd.models.lipreading.network import LipReader
 from speechkd.models.lipreading.search import greedy
 from speechkd.models.lipreading.symbols import PAD
 from speechkd.training.seeds import derive_seed
@@ -65,6 +66,10 @@ class LipReadingTask:
         """The weighted terms of a step."""
         assert isinstance(model, Policy)
         memory = self._encoded(model, batch)
+        with torch.autocast(batch.frames.device.type, enabled=False):
+            return self._terms(model, memory, batch, step)
+
+    def _terms(self, model: Policy, memory: Memory, batch: Batch, step: int) -> dict[str, Tensor]:
         done = self.passed(model, memory, batch)
         terms = {"ce": done.cross_entropy}
         if done.policy is not None:

@@ -45,9 +45,10 @@ class LipReader(nn.Module):
         if crop.shrink > 1:
             grey = F.avg_pool2d(grey, crop.shrink)
         features = self._dropped(self.frontend(grey * mask[:, :, None, None], mask))
-        packed = pack_padded_sequence(features, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        encoded, _ = pad_packed_sequence(self.encoder(packed)[0], batch_first=True, total_length=frames.shape[1])
-        return self.decoder.remember(self._dropped(encoded), mask)
+        with torch.autocast(features.device.type, enabled=False):  # recurrent layers know no mixed precision
+            packed = pack_padded_sequence(features.float(), lengths.cpu(), batch_first=True, enforce_sorted=False)
+            encoded, _ = pad_packed_sequence(self.encoder(packed)[0], batch_first=True, total_length=frames.shape[1])
+            return self.decoder.remember(self._dropped(encoded), mask)
 
     def _dropped(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.config.dropout, self.training)

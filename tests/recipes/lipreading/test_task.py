@@ -123,6 +123,17 @@ def test_frozen_statistics_stay(store: ItemStore, tmp_path: Path) -> None:
     assert all(torch.equal(value, before[name]) for name, value in model.named_buffers())
 
 
+def test_mixed_precision_is_for_the_front_end_alone(store: ItemStore, tmp_path: Path) -> None:
+    own = task(store, tmp_path, POLICY, "init={path: unused}", "model.dropout=0")
+    batch, found = own.dataset.batch(store.ids[:4]), []
+    for mixed in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+            found.append(own.losses(own.model.train(), batch, 1)["ce"])
+    assert found[1].dtype == torch.float32
+    assert found[0] != found[1] and torch.allclose(*found, rtol=0.02)
+
+
 def test_augmentation_is_drawn_by_place_alone(store: ItemStore, tmp_path: Path) -> None:
     changes = ("augment={flip: 0.5, shift_pixels: 2, mask_frames: 3}",)
     first, second = (task(store, tmp_path, *changes) for _ in range(2))
