@@ -79,15 +79,14 @@ def test_the_table_has_the_arms_the_gauges_the_gradients_and_the_paper(folder: P
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["train.max_steps=4"], "4 steps"),
-        (["train.max_steps=2", "augment.mask_frames=1"], "augment"),
-        (["train.max_steps=2", "train.optimizer.learning_rate=1.0e-4"], "train"),
+        (["train.max_steps=4"], "more than the objective: train"),
+        (["train.max_steps=2", "augment.mask_frames=1"], "more than the objective: augment"),
         (["train.max_steps=2", "train.seed=1"], "same seed"),
     ],
 )
 def test_r17_unequal_arms_are_refused(folder: Path, settings: list[str], message: str) -> None:
     run(folder, "odd", f"init={{path: {folder}/start/model}}", "train.seed=3", *settings, stop_stage="evaluate")
-    runs = "[{arm: ce, path: ce-1}, {arm: ce, path: odd}, {arm: pcpg, path: pcpg-1}]"
+    runs = f"[{{arm: ce, path: {folder}/ce-1}}, {{arm: ce, path: {folder}/odd}}, {{arm: pcpg, path: {folder}/pcpg-1}}]"
     with pytest.raises(StageError, match=message):
         compare(folder, f"runs={runs}", "run.dir=" + str(folder / "refused"))
 
@@ -153,17 +152,15 @@ def test_gradients_in_closed_form_equal_those_of_backpropagation(folder: Path) -
     assert torch.allclose(found, model.decoder.out.weight.grad, atol=1e-5)
 
 
-def test_windows_of_the_whole_sentence_point_where_reward_to_go_does_not(folder: Path) -> None:
-    """The cosine with the gradient of the sentence's return rises with k; with a kernel over all it is that of the
-    sentence itself, sample by sample, up to the length's factor.
-    """
+def test_the_study_finds_the_sentences_return_nearest_to_its_reference(folder: Path) -> None:
     model = load_model(folder / "start/model")
     store = ItemStore(folder / "start/crops")
     batch = ClipDataset(store, store.ids[2:3], model.characters, model.config.crop).batch(store.ids[2:3])
-    cfg = load_config(folder / "compare.yaml", RECIPE.config, ["gradients.samples=400", "gradients.kernels=[1, 3, 30]"])
+    cfg = load_config(folder / "compare.yaml", RECIPE.config, ["gradients.samples=400", "gradients.kernels=[1, 30]"])
     torch.manual_seed(0)
     sums: dict[str, Any] = {}
     study_clip(model, batch, cfg.gradients, sums)
-    cosine = {name: each.figures(sums["reference"])["cosine"] for name, each in sums.items()}
-    assert cosine["k1"] < cosine["k3"] and cosine["k1"] < cosine["k30"]
-    assert all(np.isfinite(value) for value in cosine.values())
+    found = {name: each.figures(sums["reference"]) for name, each in sums.items()}
+    assert set(found) == {"reference", "sentence", "reward_to_go", "k1", "k30"}
+    assert found["sentence"]["cosine"] > 0.9 > found["k1"]["cosine"]
+    assert all(np.isfinite(each["variance"]) and each["variance"] > 0 for each in found.values())
