@@ -104,7 +104,7 @@ def rank_correlation(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     ranks = [_ranks(np.asarray(each, dtype=np.float64)) for each in (first, second)]
     if any(np.ptp(each) == 0 for each in ranks):
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
