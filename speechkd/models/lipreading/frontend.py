@@ -60,7 +60,7 @@ def _small(config: SmallFrontEnd) -> FrontEndNetwork:
 
 
 def _motion(channels: int, kernel: tuple[int, int, int]) -> nn.Conv3d:
-    padding = tuple(size // 2 for size in kernel)
+    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
     return nn.Conv3d(1, channels, kernel, stride=(1, 2, 2), padding=padding, bias=False)
 
 
