@@ -30,7 +30,7 @@ ARMS = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished training with cross-entropy."""
     folder = tmp_path_factory.mktemp("lips")
-    run(folder, "start", "train.max_steps=240", "train.valid_every_steps=120", "train.checkpoint_every_steps=120")
+    run(folder, "start", "train.max_steps=200", "train.valid_every_steps=100", "train.checkpoint_every_steps=100")
     return folder
 
 
@@ -88,6 +88,14 @@ def test_the_table_prints_both_definitions_and_the_cost_of_a_step(arms: Path) ->
         assert f"## {name}\n" in table
     assert "times a step of cross-entropy and a pass of drawing" in table
     assert (arms / "pcpg/results/report.html").read_text().count("<td>clip") == len(TEXTS)
+
+
+def test_the_parts_of_a_step_are_timed(arms: Path) -> None:
+    timing = json.loads((arms / "pcpg/timing/timing.json").read_text())
+    parts = {name: timing[name] for name in ("ce_step", "policy_step", "encoder", "drawing", "reward")}
+    assert all(seconds > 0 for seconds in parts.values())
+    assert timing["encoder"] < timing["ce_step"] < timing["policy_step"] > timing["drawing"] > timing["reward"]
+    assert timing["ratio"] == pytest.approx(timing["policy_step"] / (timing["ce_step"] + timing["drawing"]))
 
 
 def test_another_beam_reads_again_and_trains_not(arms: Path) -> None:
