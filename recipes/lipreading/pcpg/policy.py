@@ -87,8 +87,7 @@ def sampled(policy: Policy, memory: Memory, batch: Batch, options: PolicyOptions
     """
     reader = policy.reader
     masks = reader.decoder.masks(len(batch.text), 1 + options.samples)
-    drawn_masks = None if masks is None else type(masks)(*(part[:, 1:] for part in masks))
-    drawn = as_samples(sample(reader, memory.detached(), options.samples, drawn_masks))
+    drawn = as_samples(sample(reader, memory.detached(), options.samples, masks and masks.from_row(1)))
     weights = step_weights(policy, memory, batch, drawn, options)
     both = torch.cat(_padded(batch.text[:, None], drawn.symbols), dim=1)
     logits = reader.score(memory, both, masks)

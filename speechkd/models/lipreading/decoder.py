@@ -25,10 +25,6 @@ class Memory(NamedTuple):
         """The same without a way back for gradients."""
         return Memory(self.values.detach(), self.keys.detach(), self.mask)
 
-    def chosen(self, clips: Tensor) -> Memory:
-        """Some clips of it."""
-        return Memory(self.values[clips], self.keys[clips], self.mask[clips])
-
 
 class State(NamedTuple):
     """What a row remembers: hidden (B, S, H), and the output before the last layer, which is fed in again."""
@@ -50,6 +46,10 @@ class Masks(NamedTuple):
 
     embedding: Tensor
     output: Tensor
+
+    def from_row(self, row: int) -> Masks:
+        """Those of the rows from this one on."""
+        return Masks(self.embedding[:, row:], self.output[:, row:])
 
 
 class Decoder(nn.Module):

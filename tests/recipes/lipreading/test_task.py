@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import torch
 from recipes.lipreading.pcpg.config import AugmentSection, CurriculumSection
 from recipes.lipreading.pcpg.dataset import ClipDataset, augmented
 from recipes.lipreading.pcpg.policy import Policy, as_samples, freeze_statistics, step_weights
-from recipes.lipreading.pcpg.task import LipReadingTask, shortest
+from recipes.lipreading.pcpg.task import LipReadingTask, ctc_loss, shortest
 from speechkd.errors import DataError
 from speechkd.models.lipreading.config import CropConfig
 from speechkd.models.lipreading.network import LipReader
@@ -111,6 +113,23 @@ def test_cross_entropy_of_samples_and_texts_together_is_that_of_texts_alone(stor
     batch = both.dataset.batch(store.ids)
     values = [each.losses(each.model.train(), batch, 1)["ce"] for each in (both, alone)]
     assert torch.allclose(*values)
+
+
+def test_ctc_equals_the_sum_over_all_paths(store: ItemStore, tmp_path: Path) -> None:
+    """Every string of three frames that is the letter once repeats are merged and blanks (padding) are taken out."""
+    own = task(store, tmp_path, "model.ctc=true", "loss.ctc=0.5")
+    assert isinstance(own.model, Policy)
+    reader = own.model.reader.eval()
+    batch = own.dataset.batch([id_ for id_ in store.ids if own.dataset.texts[id_] == "b"])
+    memory = reader.encode(batch.frames, batch.lengths)
+    p = reader.frame_logits(memory)[0].softmax(dim=-1)
+    letter = int(batch.text[0, 0])
+    paths = [
+        path for path in itertools.product((0, letter), repeat=3) if [k for k, _ in groupby(path) if k] == [letter]
+    ]
+    expected = -torch.stack([p[0, a] * p[1, b] * p[2, c] for a, b, c in paths]).sum().log()
+    assert torch.allclose(ctc_loss(reader, memory, batch), expected)
+    assert torch.allclose(own.losses(own.model, batch, 1)["ctc"], 0.5 * expected)
 
 
 def test_frozen_statistics_stay(store: ItemStore, tmp_path: Path) -> None:
