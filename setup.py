@@ -41,7 +41,7 @@ TRAIN = TORCH + [
 ]
 
 # Lip reading: films in, the mouth found. Headless: nothing opens a window.
-LIPREADING = TRAIN + ["opencv-python-headless>=4.10,<5"]
+LIPREADING = TRAIN + ["opencv-python-headless>=4.10,<5", "pillow>=10"]
 
 # Writing a voice's graphs for onnxruntime, which alone speaks from them.
 EXPORT = TORCH + ["onnx>=1.17", "onnxscript>=0.5"]

@@ -25,10 +25,12 @@ class CorpusSection(Config):
     name: Literal["grid", "grid_packed", "lrw", "lrw1000", "video_text", "talker"] = Field(description="its layout")
     dir: ConfigPath | None = Field(None, description="folder of the corpus; none for the generated talker")
     options: dict[str, str] = Field({}, description="choices of the corpus's reader")
+    title: str = Field("", description="the corpus in words, for tables")
+    licence: str = Field("", description="licence of the films")
     limit: int = Field(0, ge=0, description="use only this many clips (by id); 0 uses all")
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """Only the talker needs no folder; a reader knows its options and their values."""
+        """The talker is generated, not read; a reader knows its options and their values."""
         from recipes.lipreading.common.corpora import CORPORA
 
         known = CORPORA[self.name].options
@@ -40,8 +42,8 @@ class CorpusSection(Config):
                 )
             elif not re.fullmatch(known[option], value):
                 yield f"options.{option}", f"should look like {known[option]}"
-        if (self.dir is None) != (self.name == "talker"):
-            yield "dir", "the talker is generated and has no folder; every other corpus needs one"
+        if self.dir is not None and self.name == "talker":
+            yield "dir", "the talker is generated and has no folder; another corpus has another name"
 
 
 class SplitSection(Config):

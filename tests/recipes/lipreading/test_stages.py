@@ -89,7 +89,6 @@ def test_a_film_without_a_face_is_named(tmp_path: Path) -> None:
     "corpus",
     [
         {"name": "talker", "dir": "x"},
-        {"name": "grid"},
         {"name": "talker", "options": {"train": "many"}},
         {"name": "lrw1000", "dir": "x", "options": {"boundary": "wide"}},
         {"name": "grid", "dir": "x", "options": {"odd": "1"}},

@@ -1,0 +1,70 @@
+"""PCPG (Luo et al., FG 2020, arXiv 2003.03983): lip reading with attention; cross-entropy, then policy gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recipes.lipreading.common.stages import crops, prepare
+from recipes.lipreading.pcpg.config import PcpgRecipe
+from speechkd.runner import Context, Output, Recipe, stage
+
+
+@stage(
+    inputs=("manifest", "crops"),
+    outputs=("model",),
+    uses=("model", "augment", "curriculum", "loss", "objective", "init.freeze_batch_norm", "train"),
+    external=("init.path",),
+)
+def train(cfg: Any, ctx: Context) -> None:
+    """Train on the training clips, from chance or from a finished model."""
+    from recipes.lipreading.pcpg.train import run
+
+    run(cfg, ctx)
+
+
+@stage(
+    inputs=("manifest", "crops", "model"),
+    outputs=("decoded",),
+    uses=("decode", "train.device", "train.batch_frames"),
+)
+def evaluate(cfg: Any, ctx: Context) -> None:
+    """Read the held-out clips, greedily and with a beam, and count errors."""
+    from recipes.lipreading.pcpg.evaluate import run
+
+    run(cfg, ctx)
+
+
+@stage(
+    inputs=("manifest", "crops", "model"),
+    outputs=(Output("timing", volatile=True),),
+    uses=("throughput", "objective", "train.device", "train.threads"),
+)
+def throughput(cfg: Any, ctx: Context) -> None:
+    """Time a step of cross-entropy and one with a policy gradient, and their parts."""
+    from recipes.lipreading.pcpg.throughput import run
+
+    run(cfg, ctx)
+
+
+_SHOWN = ("recipe", "corpus", "split", "video", "model", "augment", "curriculum", "loss", "objective", "train")
+
+
+@stage(
+    inputs=("manifest", "crops", "model", "decoded", "timing"),
+    outputs=(Output("results", volatile=True),),
+    uses=(*_SHOWN, "decode", "results"),
+)
+def results(cfg: Any, ctx: Context) -> None:
+    """Write the results section and the HTML report."""
+    from recipes.lipreading.pcpg.results import run
+
+    run(cfg, ctx)
+
+
+RECIPE = Recipe(
+    name="lipreading/pcpg",
+    config=PcpgRecipe,
+    stages=(prepare, crops, train, evaluate, throughput, results),
+    run_dir=lambda cfg: cfg.run.dir,
+    base=lambda cfg: cfg.run.base,
+)

@@ -1,0 +1,1 @@
+"""Networks that read lips: mouth crops in, characters out."""
