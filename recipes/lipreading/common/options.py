@@ -23,8 +23,6 @@ class CorpusSection(Config):
     name: str = Field(description="talker (drawn on the spot)")
     dir: ConfigPath | None = Field(None, description="folder of the corpus")
     options: dict[str, str] = Field({}, description="choices of the corpus's reader")
-    title: str = Field("", description="the corpus in words, for tables")
-    licence: str = Field("", description="licence of the clips")
     limit: int = Field(0, ge=0, description="use only this many clips; 0 uses all")
 
 
