@@ -25,8 +25,6 @@ class CorpusSection(Config):
     name: Literal["grid", "grid_packed", "lrw", "lrw1000", "video_text", "talker"] = Field(description="its layout")
     dir: ConfigPath | None = Field(None, description="folder of the corpus; none for the generated talker")
     options: dict[str, str] = Field({}, description="choices of the corpus's reader")
-    title: str = Field("", description="the corpus in words, for tables")
-    licence: str = Field("", description="licence of the films")
     limit: int = Field(0, ge=0, description="use only this many clips (by id); 0 uses all")
 
     def problems(self) -> Iterable[tuple[str, str]]:

@@ -128,6 +128,9 @@ class ResultsSection(Config):
     table: ConfigPath | None = Field(None, description="a RESULTS.md to keep a section in")
     label: str = Field("run", description="what this run is, in a few words")
     conf: str = Field("ce", description="this configuration's name for run.sh, shown in the table")
+    folder: str = Field("", description="the folder of that run.sh in egs/; absent: by the corpus's name")
+    title: str = Field("", description="the corpus in words, for tables")
+    licence: str = Field("", description="licence of the clips")
 
 
 class PcpgRecipe(Config):

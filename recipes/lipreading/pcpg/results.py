@@ -39,7 +39,7 @@ COUNTED = (
 def run(cfg: Any, ctx: Context) -> None:
     """Write `results`: report.html, RESULTS.md; and the table named by results.table."""
     out, section = ctx.output("results"), results_section(cfg, ctx)
-    title = cfg.corpus.title or cfg.corpus.name
+    title = cfg.results.title or cfg.corpus.name
     table = cfg.results.table
     old = table.read_text(encoding="utf-8") if table is not None and table.is_file() else ""
     text = update_table(old, f"Lip reading: {title}", section, NAMES[GREEDY])
@@ -68,10 +68,10 @@ def _facts(cfg: Any, ctx: Context, scores: dict[str, Any]) -> list[tuple[str, st
     parts = ", ".join(f"{len(splits[part])} {part}" for part in ("train", "valid", "test"))
     digested = {name: jsonable(getattr(cfg, name)) for name in DIGESTED}
     return [
-        ("command", f"`egs/{cfg.corpus.name}/lipread1/run.sh {cfg.results.conf}`"),
+        ("command", f"`{command(cfg)}`"),
         ("what is counted", COUNTED),
         ("objective", in_a_line(cfg.objective)),
-        ("data", f"{parts}; licence: {cfg.corpus.licence or 'not stated'}"),
+        ("data", f"{parts}; licence: {cfg.results.licence or 'not stated'}"),
         ("exposure bias", f"{scores['bias']:+.1%} CER (read greedily, minus with the true characters before each)"),
         ("length", f"{scores['length']:.2f} characters written per true one; {scores['ended']:.0%} came to an end"),
         ("training", _training(cfg, ctx)),
@@ -80,6 +80,12 @@ def _facts(cfg: Any, ctx: Context, scores: dict[str, Any]) -> list[tuple[str, st
         ("config digest", digest(digested)[:16]),
         ("data digest", ctx.record("crops").outputs["crops"].digest[:16]),
     ]
+
+
+def command(cfg: Any) -> str:
+    """How to run this again, from the root of the repository."""
+    where = f"egs/{cfg.results.folder or cfg.corpus.name}/lipread1/run.sh {cfg.results.conf}"
+    return where + (" --set corpus.dir=CORPUS" if cfg.corpus.dir is not None else "")
 
 
 def in_a_line(objective: Any) -> str:

@@ -128,7 +128,7 @@ def test_a_wide_beam_finds_what_brute_force_finds(power: float) -> None:
         order = worth[clip].argsort(descending=True)
         assert found.symbols[clip, 0].tolist() == list(sequences[int(order[0])])
         assert found.symbols[clip, 3].tolist() == list(sequences[int(order[3])])
-        assert float(found.log_probabilities[clip, 0].sum()) == pytest.approx(float(logs[clip, order[0]]), abs=1e-4)
+        assert float(found.log_probabilities[clip, 0].sum()) == pytest.approx(logs[clip, order[0]].item(), abs=1e-4)
 
 
 def test_a_beam_of_one_is_greedy_and_a_wider_one_no_worse() -> None:

@@ -21,7 +21,7 @@ TEXTS = ("ab", "ba", "cab", "bac", "a b", "c a", "b", "cb a")
 TINY = """
 recipe: lipreading/pcpg
 run: {dir: RUN}
-corpus: {name: talker, title: shapes}
+corpus: {name: talker}
 model:
   frontend: {name: small, channels: [4, 6, 8], grid: [2, 3], features: 24}
   encoder: {hidden: 24, layers: 1}
@@ -35,7 +35,7 @@ train: {max_steps: 4, batch_frames: 48, device: cpu, precision: fp32, threads: 1
         valid_every_steps: 2, checkpoint_every_steps: 2, schedule: {name: cosine, warmup_steps: 1},
         optimizer: {learning_rate: 3.0e-3}, best_by: cer}
 throughput: {clips: 4, rounds: 1}
-results: {table: RESULTS.md, label: tiny}
+results: {table: RESULTS.md, label: tiny, title: shapes}
 """
 
 

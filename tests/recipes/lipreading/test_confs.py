@@ -17,7 +17,8 @@ ARMS = ("more", "terminal", "reward_to_go", "pcpg1", "pcpg3", "pcpg5", "pcpg8")
 
 
 def conf(corpus: str, name: str) -> Any:
-    return load_config(ROOT / f"egs/{corpus}/lipread1/conf/{name}.yaml", RECIPE.config)
+    where = [] if corpus == "talker" else ["corpus.dir=CORPUS"]
+    return load_config(ROOT / f"egs/{corpus}/lipread1/conf/{name}.yaml", RECIPE.config, where)
 
 
 @pytest.mark.parametrize("corpus", ["grid", "talker"])
