@@ -134,7 +134,7 @@ def test_run_list_and_rerun(capsys: pytest.CaptureFixture[str], config: str) -> 
         (["--set", "word=stop"], 130, ""),
         (["--set", "wrod=x"], 2, "error: --set wrod: wrod: unknown key; did you mean word?\n"),
         (["--set", "recipe=tts/nothing"], 2, "error: there is no recipe 'tts/nothing'"),
-        (["--set", "recipe=../../etc"], 2, "Known: tts/claims, tts/fastspeech, tts/fastspeech2"),
+        (["--set", "recipe=../../etc"], 2, "Known: lipreading/compare, lipreading/pcpg, tts/claims"),
         (["--stage", "9"], 2, "error: recipe demo/small has no stage '9'. Its stages: 1 greet, 2 answer\n"),
         (["--stage", "2"], 2, "error: earlier stages are not up to date (1 greet: missing)"),
         (["--executor", "condor"], 2, "unknown executor"),
