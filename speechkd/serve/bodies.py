@@ -1,0 +1,59 @@
+"""What the two routes that speak read: typed, checked, unknown fields refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from speechkd.config.model import Config
+from speechkd.synthesis.voice import RANGES, SEEDS
+
+_Name = Annotated[str, Field(max_length=200)]
+Speed = Annotated[float, Field(ge=RANGES["speed"][0], le=RANGES["speed"][1])]
+Pitch = Annotated[float, Field(ge=RANGES["pitch"][0], le=RANGES["pitch"][1])]
+Energy = Annotated[float, Field(ge=RANGES["energy"][0], le=RANGES["energy"][1])]
+FromNoneToFour = Annotated[float, Field(ge=0.0, le=4.0)]
+Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
+
+
+class OpenAiVoice(Config):
+    """The voice as newer clients may name it."""
+
+    id: _Name
+
+
+class OpenAiSpeech(Config):
+    """The body of `POST /v1/audio/speech`."""
+
+    model: _Name
+    input: str
+    voice: _Name | OpenAiVoice
+    response_format: _Name = "mp3"
+    speed: Speed = 1.0
+    stream_format: Literal["audio", "sse"] | None = None
+    instructions: str | None = None
+
+    @property
+    def voice_name(self) -> str:
+        """The voice's name, in whichever way it was given."""
+        return self.voice if isinstance(self.voice, str) else self.voice.id
+
+
+class Synthesis(Config):
+    """The body of `POST /synthesize`: a text or an SSML document, and all controls."""
+
+    text: str | None = None
+    ssml: str | None = None
+    voice: _Name | None = None
+    speaker: _Name | None = None
+    speed: Speed = 1.0
+    pitch: Pitch = 0.0
+    energy: Energy = 1.0
+    volume: FromNoneToFour = 1.0
+    pauses: FromNoneToFour = 1.0
+    seed: Seed = 0
+    steps: Annotated[int, Field(ge=1)] | None = None
+    format: _Name = "wav"
+    stream: bool = False
+    timestamps: bool = False
