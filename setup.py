@@ -52,6 +52,9 @@ METRICS = ["pesq>=0.0.4"]
 # espeak-ng speaks the mini corpus; its library is GPL-3, so it stays out of the other extras.
 DEMO = TRAIN + ["espeakng-loader>=0.2.4"]
 
+# Voices over HTTP, and the page. soxr: Opus knows few sample rates.
+SERVE = ["fastapi>=0.115", "uvicorn>=0.30", "prometheus-client>=0.20", "soxr>=0.3.7"]
+
 # The stages on more than one machine.
 CLUSTER = ["dask>=2025.1", "distributed>=2025.1", "submitit>=1.5"]
 
@@ -59,6 +62,7 @@ DEV = (
     DEMO
     + CLUSTER
     + LIPREADING
+    + SERVE
     + [
         "pytest>=8",
         "pytest-xdist>=3.6",
@@ -69,6 +73,9 @@ DEV = (
         "mypy>=1.14",
         "types-PyYAML",
         "import-linter>=2.1",
+        "openai>=1.60",  # a client that others wrote
+        "httpx>=0.27",
+        "selenium>=4.20",  # the page in a browser
         "transformers>=5,<6",  # an independent FastSpeech 2 and HiFi-GAN to compare with
     ]
 )
@@ -86,6 +93,7 @@ setup(
         "speechkd": [
             "py.typed",
             "cli/templates/*.txt",
+            "serve/page/*",
             "text/cases/*.tsv",
             "text/weights/*",
             "align/weights/*",
@@ -101,6 +109,7 @@ setup(
         "metrics": METRICS,
         "export": EXPORT,
         "demo": DEMO,
+        "serve": SERVE,
         "cluster": CLUSTER,
         "dev": DEV,
     },

@@ -33,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     "run": Command("speechkd.cli.run:run", "Run the stages of a recipe, or show their state."),
     "finetune": Command("speechkd.cli.finetune:finetune", "Teach a voice your recordings."),
     "synthesize": Command("speechkd.cli.synthesize:synthesize", "Speak text with a voice."),
+    "serve": Command("speechkd.cli.serve:serve", "Serve voices over HTTP, with a page to try them on."),
     "export": Command("speechkd.cli.export:export", "Give a voice onnx graphs, so that it speaks without torch."),
     "voices": Command("speechkd.cli.voices:voices", "List the packed voices at hand."),
     "config": Command("speechkd.cli.config:app", "Show, describe and compare configurations."),

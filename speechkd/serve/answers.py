@@ -91,8 +91,9 @@ class _Ahead:
         self._taken: Speech | None = None
 
     def __iter__(self) -> Pieces:
-        for self._taken in self._pieces:
-            yield self._taken
+        for piece in self._pieces:
+            self._taken = piece
+            yield piece
 
     def take(self) -> Speech | None:
         taken, self._taken = self._taken, None

@@ -26,6 +26,7 @@ class Limits(Config):
         "longer: 408, or cut"
     )  # fmt: skip
     idle_s: float = Field(5.0, gt=0, description="seconds that a connection may stay open between two requests")
+    shutdown_s: float = Field(10.0, gt=0, description="seconds that requests under way are given when the server stops")
     connections: int = Field(256, ge=1, description="open connections; one more: 503")
 
     @property

@@ -84,7 +84,9 @@ class Work:
 
 def queue_full() -> Refusal:
     """The answer to one request too many."""
-    return Refusal(503, "queue_full", "too many requests wait to be spoken: try again later", headers={"retry-after": "1"})
+    return Refusal(
+        503, "queue_full", "too many requests wait to be spoken: try again later", headers={"retry-after": "1"}
+    )
 
 
 def _hand_over(loop: asyncio.AbstractEventLoop, made: asyncio.Queue[bytes | Exception | None],
