@@ -53,7 +53,7 @@ METRICS = ["pesq>=0.0.4"]
 DEMO = TRAIN + ["espeakng-loader>=0.2.4"]
 
 # Voices over HTTP, and the page. soxr: Opus knows few sample rates.
-SERVE = ["fastapi>=0.115", "uvicorn>=0.30", "prometheus-client>=0.20", "soxr>=0.3.7"]
+SERVE = ["fastapi>=0.115", "uvicorn>=0.30", "prometheus-client>=0.20", "soxr>=0.3.7", "soundfile>=0.13"]
 
 # The stages on more than one machine.
 CLUSTER = ["dask>=2025.1", "distributed>=2025.1", "submitit>=1.5"]

@@ -17,7 +17,7 @@ from speechkd.serve.gate import Gate
 from speechkd.serve.metrics import Metrics
 from speechkd.serve.options import Options
 from speechkd.serve.page_files import Page
-from speechkd.serve.refusals import Refusal, refusal_of
+from speechkd.serve.refusals import Refusal, internal_error, refusal_of
 from speechkd.serve.routes import Service, make_router
 from speechkd.serve.voices import VoiceTable
 from speechkd.serve.work import Work
@@ -48,6 +48,7 @@ def _bare_app(work: Work) -> FastAPI:
     app.add_exception_handler(SpeechkdError, _failed)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _no_route)
+    app.add_exception_handler(Exception, _broken)
     return app
 
 
@@ -80,6 +81,11 @@ async def _no_route(request: Request, error: Exception) -> Response:
     known = {404: ("not_found", "there is no such route"), 405: ("wrong_method", "this route has another method")}
     code, message = known.get(error.status_code, ("invalid_request", str(error.detail)))
     return _answer(Refusal(error.status_code, code, message))
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    # A bug. It is raised again behind this answer, and the gate writes it to the log.
+    return _answer(internal_error())
 
 
 def _answer(refusal: Refusal) -> Response:

@@ -18,6 +18,9 @@ Samples = npt.NDArray[np.float32]
 _OPUS_RATE = 24_000
 _OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 _UNKNOWN_BYTES = 0xFFFFFFFF
+# An mp3 of changing bit rates wants a table of contents at its start; without one its length is guessed wrongly.
+# This level is about 64 kbit/s at 22.05 kHz.
+_STEADY_MP3 = {"bitrate_mode": "CONSTANT", "compression_level": 0.6}
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def encode_pieces(pieces: Iterable[Samples], sample_rate: int, fmt: Format) -> I
         return
     rate = fmt.rate(sample_rate)
     made = _Tape()
-    with soundfile.SoundFile(made, "w", rate, 1, format=fmt.container, subtype=fmt.encoding) as file:
+    steady = _STEADY_MP3 if fmt.container == "MP3" else {}
+    with soundfile.SoundFile(made, "w", rate, 1, format=fmt.container, subtype=fmt.encoding, **steady) as file:
         for piece in _resampled_pieces(pieces, sample_rate, rate):
             file.write(piece)
             yield made.take()

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from speechkd.serve.limits import Limits
 from speechkd.serve.metrics import Metrics
 from speechkd.serve.options import Options
-from speechkd.serve.refusals import Refusal
+from speechkd.serve.refusals import Refusal, internal_error
 from speechkd.serve.work import Work, queue_full
 
 log = logging.getLogger("speechkd.serve")
@@ -72,7 +72,7 @@ class Gate:
         except Exception as error:
             if not isinstance(error.__cause__, Refusal):
                 log.exception("a request failed")
-            await answer.refuse(Refusal(500, "internal_error", "the server failed: see its log"))
+            await answer.refuse(internal_error())
 
     async def _speak(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         _check_type(_headers(scope))

@@ -38,3 +38,8 @@ def refusal_of(error: SpeechkdError) -> Refusal:
         return Refusal(422, "cannot_be_spoken", str(error))
     # Its text names files of this machine; it goes to the log.
     return Refusal(500, "voice_failed", "the voice failed: see the server's log")
+
+
+def internal_error() -> Refusal:
+    """What a client is told of a bug."""
+    return Refusal(500, "internal_error", "the server failed: see its log")

@@ -5,34 +5,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from speechkd.errors import UsageError
 from speechkd.serve.refusals import Refusal
 from speechkd.synthesis.speech import Speech
+from speechkd.synthesis.voice import Voice
 from speechkd.text import split_sentences
 
 _NEUTRAL = {"speed": 1.0, "pitch": 0.0, "energy": 1.0, "volume": 1.0, "pauses": 1.0, "seed": 0, "speaker": None,
             "steps": None, "ssml": False}  # fmt: skip
 
 
-class Speaker(Protocol):
-    """What of a `Voice` the server uses."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def sample_rate(self) -> int: ...  # noqa: D102
-
-    def synthesize(self, text: str, **controls: Any) -> Speech: ...  # noqa: D102
-
-
 @dataclass(frozen=True)
 class Task:
     """What is to be said, by whom and how: `controls` are arguments of `Voice.synthesize`."""
 
-    voice: Speaker
+    voice: Voice
     text: str
     controls: dict[str, Any] = field(default_factory=dict)
 
@@ -51,7 +40,7 @@ def speak(task: Task) -> Iterator[Speech]:
     yield from _by_sentence(task, controls)
 
 
-def _check_known(voice: Speaker, controls: dict[str, Any]) -> None:
+def _check_known(voice: Voice, controls: dict[str, Any]) -> None:
     """UsageError for a control that voices of this version do not have."""
     known = inspect.signature(voice.synthesize).parameters
     for name in controls:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -46,7 +46,7 @@ class Work:
         finally:
             self.taken -= 1
 
-    async def run(self, job: Job) -> AsyncIterator[bytes]:
+    async def run(self, job: Job) -> AsyncGenerator[bytes, None]:
         """What the job yields, run by a thread as soon as one is free; empty pieces are left out.
 
         Raises what the job raises. When the iterator is closed the job stops after the piece that it is making.
