@@ -10,11 +10,14 @@ from speechkd.config.model import Config
 from speechkd.synthesis.voice import RANGES, SEEDS
 
 _Name = Annotated[str, Field(max_length=200)]
-Speed = Annotated[float, Field(ge=RANGES["speed"][0], le=RANGES["speed"][1])]
-Pitch = Annotated[float, Field(ge=RANGES["pitch"][0], le=RANGES["pitch"][1])]
-Energy = Annotated[float, Field(ge=RANGES["energy"][0], le=RANGES["energy"][1])]
-FromNoneToFour = Annotated[float, Field(ge=0.0, le=4.0)]
-Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
+# Strict: true is no number, and neither is "1".
+Speed = Annotated[float, Field(strict=True, ge=RANGES["speed"][0], le=RANGES["speed"][1])]
+Pitch = Annotated[float, Field(strict=True, ge=RANGES["pitch"][0], le=RANGES["pitch"][1])]
+Energy = Annotated[float, Field(strict=True, ge=RANGES["energy"][0], le=RANGES["energy"][1])]
+FromNoneToFour = Annotated[float, Field(strict=True, ge=0.0, le=4.0)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=SEEDS)]
+Steps = Annotated[int, Field(strict=True, ge=1)]
+Switch = Annotated[bool, Field(strict=True)]
 
 
 class OpenAiVoice(Config):
@@ -53,7 +56,7 @@ class Synthesis(Config):
     volume: FromNoneToFour = 1.0
     pauses: FromNoneToFour = 1.0
     seed: Seed = 0
-    steps: Annotated[int, Field(ge=1)] | None = None
+    steps: Steps | None = None
     format: _Name = "wav"
-    stream: bool = False
-    timestamps: bool = False
+    stream: Switch = False
+    timestamps: Switch = False

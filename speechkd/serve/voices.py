@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,4 +64,14 @@ def load_voices(wanted: Sequence[str], root: Path = Path("exp")) -> VoiceTable:
     Raises what `load_voice` raises, and UsageError for two of one name.
     """
     folders = [choose_voice(name, root) for name in wanted] or [found.folder for found in shipped_voices()]
-    return VoiceTable(load_voice(folder, threads=1) for folder in folders or [choose_voice(None, root)])
+    return VoiceTable(_warmed(load_voice(folder, threads=1)) for folder in folders or [choose_voice(None, root)])
+
+
+def _warmed(voice: Voice) -> Voice:
+    """The voice itself, after it has said a word that no dictionary knows, and a number.
+
+    What is loaded on first use is then loaded: the first client need not wait, and no request opens a file.
+    """
+    with suppress(UsageError):  # a language may find nothing to speak in it
+        voice.synthesize("Zyxt 1.")
+    return voice
