@@ -1,8 +1,9 @@
 """How `speechkd serve` bears a crowd: `python tools/load_server.py --clients 64 --seconds 20`.
 
-Starts a server of its own on a free port of 127.0.0.1 and sends it requests from that many clients, each of which asks
-again as soon as it is answered, also when it was refused. One request in twenty is broken off, one in twenty is no
-request at all. A process of its own asks for /health meanwhile. Nothing but this machine is ever asked.
+Starts a server of its own on a free port of 127.0.0.1 and sends it requests from that many clients. They come within
+the first second; each asks again as soon as it is answered, also when it was refused. One request in twenty is broken
+off, one in twenty is no request at all. A process of its own asks for /health meanwhile. Nothing but this machine is
+ever asked.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ SPEECHKD = "import sys; from speechkd.cli.main import main; sys.exit(main())"
 MOST_SECONDS, MOST_CLIENTS = 3_600, 1_000
 WARM_UP_SHARE = 0.25  # of the time, before the memory is looked at first
 HEALTH_TARGET_S, GROWTH_TARGET_MB = 0.1, 50.0
+START_WITHIN_S = 1.0
 PING_EVERY_S = 0.02
 ANSWER_TIMEOUT_S = 90.0
 SENTENCES = (
@@ -94,6 +96,7 @@ def ping(port: int, seconds: float) -> list[float]:
 async def client(number: int, port: int, end: float, tally: Tally) -> None:
     """One client, until the time is up."""
     chance = random.Random(number)
+    await asyncio.sleep(chance.random() * START_WITHIN_S)
     while time.monotonic() < end:
         begin = time.perf_counter()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import random
 import re
 from collections.abc import Mapping
 
@@ -77,7 +78,8 @@ class Gate:
     async def _speak(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         _check_type(_headers(scope))
         if self._work.full:
-            await asyncio.sleep(self._limits.full_answer_s)
+            # Not all after the same time: they would all be back at once.
+            await asyncio.sleep(self._limits.full_answer_s * random.uniform(0.5, 1.5))
         if self._work.full:
             raise queue_full()
         body = await self._body(scope, receive)

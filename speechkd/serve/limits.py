@@ -16,7 +16,9 @@ class Limits(Config):
     threads: int = Field(2, ge=1, le=256, description="requests that are spoken at a time")
     queue: int = Field(16, ge=0, description="requests that wait to be spoken; one more: 503")
     full_answer_s: float = Field(
-        0.5, ge=0, description="seconds before that 503 is sent: who tries again at once is slowed down"
+        0.5,
+        ge=0,
+        description="seconds, give or take half, before that 503 is sent: who tries again at once is slowed down",
     )
     request_s: float = Field(
         60.0, gt=0, description="seconds from the whole request to the last byte of its answer; longer: 504, or cut"
