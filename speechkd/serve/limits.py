@@ -16,7 +16,7 @@ class Limits(Config):
     threads: int = Field(2, ge=1, le=256, description="requests that are spoken at a time")
     queue: int = Field(16, ge=0, description="requests that wait to be spoken; one more: 503")
     full_answer_s: float = Field(
-        0.5,
+        1.0,
         ge=0,
         description="seconds, give or take half, before that 503 is sent: who tries again at once is slowed down",
     )

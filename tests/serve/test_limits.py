@@ -100,11 +100,12 @@ def test_time_for_a_request() -> None:
 
 def test_a_stream_whose_time_is_up_is_cut() -> None:
     with ticking(request_s=0.5, threads=1) as (server, clock):
+        clock.ready = {"One."}
+        clock.go.clear()
         body = {"text": "One. Two.", "stream": True, "format": "pcm"}
         with server.client.stream("POST", "/synthesize", json=body) as answer:
             pieces = answer.iter_bytes()
             next(pieces)
-            clock.go.clear()
             with pytest.raises(httpx.RemoteProtocolError):
                 list(pieces)
         clock.go.set()
