@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 HOST = "127.0.0.1"
 SPEECHKD = "import sys; from speechkd.cli.main import main; sys.exit(main())"
 MOST_SECONDS, MOST_CLIENTS = 3_600, 1_000
-WARM_UP_SHARE = 0.25  # of the time, before the memory is looked at first
+WARM_UP_SHARE = 0.5  # of the time, before the memory is looked at first
 HEALTH_TARGET_S, GROWTH_TARGET_MB = 0.1, 50.0
 START_WITHIN_S = 1.0
 PING_EVERY_S = 0.02
