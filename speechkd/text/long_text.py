@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from speechkd.text import Tokens
 from speechkd.text.symbols import PAUSES_BY_STRENGTH
-from speechkd.text.tokens import lay_out
+from speechkd.text.tokens import Tokens, lay_out
 
 #: About 25 seconds of speech. The longest utterances of reading corpora are of 10 to 20 seconds; and attention takes
 #: time and memory by the square of the length.
@@ -13,8 +12,8 @@ MOST_TOKENS = 250
 _EARLIEST = 0.5
 
 
-def cut_long(tokens: Tokens, most: int = MOST_TOKENS) -> list[Tokens]:
-    """The utterance itself, or pieces of it of at most `most` tokens, a longer word excepted.
+def cut_long(tokens: Tokens, most: int = MOST_TOKENS, later: int | None = None) -> list[Tokens]:
+    """The utterance itself, or pieces of it of at most `most` tokens (all but the first: `later`); a word stays whole.
 
     Each piece ends at the strongest pause of its second half (of equal ones the last), so at a word boundary where
     there is no punctuation. The words of all pieces are those of the utterance; a cut ends its piece with a full stop.
@@ -26,7 +25,7 @@ def cut_long(tokens: Tokens, most: int = MOST_TOKENS) -> list[Tokens]:
     pieces: list[Tokens] = []
     start = 0
     while start < len(sizes):
-        end = _end(sizes, pauses, start, most)
+        end = _end(sizes, pauses, start, most if not start or later is None else later)
         pieces.append(lay_out(tokens.words[start:end], pauses[start:end]))
         start = end
     return pieces
