@@ -12,7 +12,7 @@ FloatArray = npt.NDArray[np.float32]
 # Who speaks louder raises what is above a few hundred hertz by more than the rest (Nordenberg and Sundberg, "Effect on
 # LTAS of vocal loudness variation", 2004). From here to there the share below is added; its size is ours.
 _TILT_FROM_HZ, _TILT_TO_HZ = 700.0, 3000.0
-_TILT = 0.5
+_TILT = 0.3
 # Samples up to here pass as they are; louder ones are bent towards 1.
 _KNEE = 0.8
 
