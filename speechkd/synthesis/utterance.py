@@ -33,7 +33,7 @@ class Shape:
     @classmethod
     def of(cls, line: Line) -> Shape:
         """That of a line. A pause is said as the word before it, the opening as the first word."""
-        each = [line.prosody[word] for word in _word_of_tokens(line.tokens)] if line.prosody else []
+        each = _prosody_of_tokens(line) if line.prosody or line.phones else []
         rates = tuple(prosody.rate for prosody in each)
         return cls(
             rates if set(rates) - {1.0} else (),
@@ -42,8 +42,15 @@ class Shape:
         )
 
 
-def _word_of_tokens(tokens: Tokens) -> list[int]:
-    return np.maximum.accumulate(np.maximum(tokens.word_index, 0)).tolist()
+def _prosody_of_tokens(line: Line) -> list[Prosody]:
+    """Of the word that each token (T,) belongs to, and of the phone that it is."""
+    index = line.tokens.word_index
+    words = line.prosody or (_NEUTRAL,) * len(line.tokens.words)
+    each = [words[word] for word in np.maximum.accumulate(np.maximum(index, 0))]
+    places = [token for token, word in enumerate(index) if word >= 0]
+    for phone, prosody in line.phones:
+        each[places[phone]] = each[places[phone]] * prosody
+    return each
 
 
 class LineSpeaker:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 
 from speechkd.audio.presets import MelPreset
@@ -13,7 +14,7 @@ from speechkd.synthesis.manifest import VoiceManifest
 from speechkd.synthesis.speech import Speech, join
 from speechkd.synthesis.utterance import LineSpeaker
 from speechkd.text import Frontend, SymbolTable, Tokens
-from speechkd.text.script import Line, lines_of_text
+from speechkd.text.script import Line, Prosody, lines_of_text
 
 # Lines draw from seeds of their own, far from those that people choose: 2**64 over the golden ratio, as hashes do it.
 _SEED_STEP = 0x9E3779B97F4A7C15
@@ -100,8 +101,12 @@ class Voice:
         """The pieces of what `synthesize` returns, as they are made; their times are from the start of the piece."""
         return self.say(text, Controls(speed, pitch, energy, volume, pauses, seed, speaker, steps))
 
-    def say(self, text: str, controls: Controls) -> Iterator[Speech]:
-        """As `stream`, with all controls in one. What is wrong with them or with the text is raised at once."""
+    def say(self, text: str, controls: Controls, phones: Mapping[int, Prosody] | None = None) -> Iterator[Speech]:
+        """As `stream`, with all controls in one. What is wrong with them or with the text is raised at once.
+
+        `phones` changes single phones, by their place among the phones of the whole text, pauses not counted. A place
+        that the text does not reach is a UsageError, after all is said.
+        """
         self.check(controls)
         lines = lines_of_text(text, self._frontend)
         first = next(lines, None)
@@ -109,7 +114,7 @@ class Voice:
             shown = text.strip()[:40]
             why = f"no word is left of {shown!r}" if shown else "the text is empty"
             raise UsageError("there is nothing to speak", why=why, todo="Give a text with at least one word")
-        return self._spoken(chain([first], lines), controls)
+        return self._spoken(_with_phones(chain([first], lines), phones or {}), controls)
 
     def _spoken(self, lines: Iterator[Line], controls: Controls) -> Iterator[Speech]:
         for number, line in enumerate(lines):
@@ -162,3 +167,15 @@ class Voice:
             known = ", ".join(self.speakers) or "it has one speaker only"
             raise UsageError(f"the voice {self.name} has no speaker {speaker!r}", todo=f"Known: {known}")
         return self.speakers.index(speaker)
+
+
+def _with_phones(lines: Iterable[Line], phones: Mapping[int, Prosody]) -> Iterator[Line]:
+    """The lines, each with those of the changes that are its phones'."""
+    first = 0
+    for line in lines:
+        own = tuple((place, phones[first + place]) for place in range(line.n_phones) if first + place in phones)
+        yield replace(line, phones=own) if own else line
+        first += line.n_phones
+    if beyond := [place for place in phones if not 0 <= place < first]:
+        todo = f"Choose places from 0 to {first - 1}"
+        raise UsageError(f"phone {beyond[0]} cannot be changed", why=f"the text has {first} phones", todo=todo)

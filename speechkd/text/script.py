@@ -17,11 +17,15 @@ FIRST_TOKENS = 70
 
 @dataclass(frozen=True)
 class Prosody:
-    """How a word is said, on top of what is asked for the whole text."""
+    """How a word or a phone is said, on top of what is asked for the whole text."""
 
     rate: float = 1.0  # factor
     pitch: float = 0.0  # semitones
     volume: float = 1.0  # factor
+
+    def __mul__(self, other: Prosody) -> Prosody:
+        """One within the other."""
+        return Prosody(self.rate * other.rate, self.pitch + other.pitch, self.volume * other.volume)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,12 @@ class Line:
     exact_pause: bool = False  # somebody asked for just this silence
     marks: tuple[tuple[str, int], ...] = ()  # name, and the word before which it stands; the number of words: the end
     speaker: str | None = None
+    phones: tuple[tuple[int, Prosody], ...] = ()  # of single phones, by their place among all of the line
+
+    @property
+    def n_phones(self) -> int:
+        """How many phones it has; pauses are none."""
+        return sum(word >= 0 for word in self.tokens.word_index)
 
 
 def lines_of_text(text: str, frontend: Frontend) -> Iterator[Line]:
