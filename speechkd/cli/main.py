@@ -34,7 +34,7 @@ COMMANDS: dict[str, Command] = {
     "finetune": Command("speechkd.cli.finetune:finetune", "Teach a voice your recordings."),
     "synthesize": Command("speechkd.cli.synthesize:synthesize", "Speak text with a voice."),
     "export": Command("speechkd.cli.export:export", "Give a voice onnx graphs, so that it speaks without torch."),
-    "voices": Command("speechkd.cli.voices:voices", "List the packed voices at hand."),
+    "voices": Command("speechkd.cli.voices:app", "List the voices at hand; pack, push and pull them."),
     "config": Command("speechkd.cli.config:app", "Show, describe and compare configurations."),
     "data": Command("speechkd.cli.data:app", "Download and validate corpora."),
     "distill": Command("speechkd.cli.distill:app", "Explain which teacher feeds which term of a loss."),
