@@ -46,6 +46,9 @@ LIPREADING = TRAIN + ["opencv-python-headless>=4.10,<5", "pillow>=10"]
 # Voices from and to the model hub.
 HUB = ["huggingface_hub>=1.0"]
 
+# Sound from the loudspeaker.
+PLAY = ["sounddevice>=0.4.6"]
+
 # Writing a voice's graphs for onnxruntime, which alone speaks from them.
 EXPORT = TORCH + ["onnx>=1.17", "onnxscript>=0.5"]
 
@@ -104,6 +107,7 @@ setup(
         "metrics": METRICS,
         "export": EXPORT,
         "hub": HUB,
+        "play": PLAY,
         "demo": DEMO,
         "cluster": CLUSTER,
         "dev": DEV,

@@ -33,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     "run": Command("speechkd.cli.run:run", "Run the stages of a recipe, or show their state."),
     "finetune": Command("speechkd.cli.finetune:finetune", "Teach a voice your recordings."),
     "synthesize": Command("speechkd.cli.synthesize:synthesize", "Speak text with a voice."),
+    "speak": Command("speechkd.cli.speak:speak", "Speak text through the sound device."),
     "export": Command("speechkd.cli.export:export", "Give a voice onnx graphs, so that it speaks without torch."),
     "voices": Command("speechkd.cli.voices:app", "List the voices at hand; pack, push and pull them."),
     "config": Command("speechkd.cli.config:app", "Show, describe and compare configurations."),
