@@ -10,7 +10,7 @@ import numpy as np
 from speechkd.audio.presets import MelPreset
 from speechkd.errors import ArtifactError, NothingToSpeak, UsageError
 from speechkd.synthesis.engines.interface import Controls, Engine
-from speechkd.synthesis.long_text import cut_long
+from speechkd.text.long_text import cut_long
 from speechkd.synthesis.manifest import VoiceManifest
 from speechkd.synthesis.speech import Speech, join, timed_tokens
 from speechkd.text import Frontend, SymbolTable, Tokens, split_sentences
