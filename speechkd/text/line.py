@@ -41,3 +41,27 @@ class Line:
     voice: str | None = None
     speaker: str | None = None
     before_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A silence that somebody asked for, in seconds; not `exact`: as strong as a name, and stretched like other pauses."""
+
+    duration_s: float
+    exact: bool = True
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A name for a moment."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ParagraphEnd:
+    """Here ends a paragraph."""
+
+
+#: What a script is made of, in the order in which it is said.
+Item = Line | Silence | Mark | ParagraphEnd
