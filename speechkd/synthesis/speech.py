@@ -36,12 +36,14 @@ class Speech:
     """Synthesised audio: `samples` float32 (T,) in [-1, 1].
 
     `phones` cover the audio from end to end without gaps; a pause has the text "". `words` leave pauses out.
+    `marks` are those of SSML: they have a name and no length.
     """
 
     samples: npt.NDArray[np.float32]
     sample_rate: int
     words: tuple[Timed, ...]
     phones: tuple[Timed, ...]
+    marks: tuple[Timed, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -49,12 +51,13 @@ class Speech:
         return len(self.samples) / self.sample_rate
 
     def times(self) -> dict[str, Any]:
-        """Length, words and phones as plain JSON data, times in seconds rounded to 0.1 ms."""
+        """Length, words, phones and marks as plain JSON data, times in seconds rounded to 0.1 ms."""
         return {
             "sample_rate": self.sample_rate,
             "duration_s": round(self.duration_s, 4),
             "words": [_plain(word) for word in self.words],
             "phones": [_plain(phone) for phone in self.phones],
+            "marks": [{"name": mark.text, "at_s": round(mark.start_s, 4)} for mark in self.marks],
         }
 
     def save(self, path: Path | str) -> Path:
@@ -85,13 +88,15 @@ def join(parts: Sequence[Speech]) -> Speech:
     rate = parts[0].sample_rate
     words: list[Timed] = []
     phones: list[Timed] = []
+    marks: list[Timed] = []
     n_samples = 0
     for part in parts:
         start_s = n_samples / rate
-        words += [word.shifted(start_s) for word in part.words]
-        phones += [phone.shifted(start_s) for phone in part.phones]
+        for whole, own in ((words, part.words), (phones, part.phones), (marks, part.marks)):
+            whole += [each.shifted(start_s) for each in own]
         n_samples += len(part.samples)
-    return Speech(np.concatenate([part.samples for part in parts]), rate, tuple(words), tuple(phones))
+    samples = np.concatenate([part.samples for part in parts])
+    return Speech(samples, rate, tuple(words), tuple(phones), tuple(marks))
 
 
 def timed_tokens(tokens: Tokens, durations: Sequence[int], hop_s: float) -> tuple[tuple[Timed, ...], tuple[Timed, ...]]:

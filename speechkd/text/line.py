@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 from speechkd.text.tokens import Tokens
 
+#: Silence behind a sentence and behind a paragraph, unless another is asked for.
+SENTENCE_PAUSE_S = 0.15
+PARAGRAPH_PAUSE_S = 0.5
+
 
 @dataclass(frozen=True)
 class Prosody:
-    """How a word is said, on top of what is asked for the whole text."""
+    """How a word or a phone is said, on top of what is asked for the whole text."""
 
     rate: float = 1.0  # factor
     pitch: float = 0.0  # semitones
     volume: float = 1.0  # factor
 
-    def within(self, outer: Prosody) -> Prosody:
-        """This prosody inside another: factors multiply, semitones add."""
-        return Prosody(self.rate * outer.rate, self.pitch + outer.pitch, self.volume * outer.volume)
+    def __mul__(self, other: Prosody) -> Prosody:
+        """One within the other: factors multiply, semitones add."""
+        return Prosody(self.rate * other.rate, self.pitch + other.pitch, self.volume * other.volume)
 
 
 NEUTRAL = Prosody()
@@ -25,12 +29,13 @@ NEUTRAL = Prosody()
 
 @dataclass(frozen=True)
 class Line:
-    """One utterance.
+    """An utterance: what is said in one breath.
 
     `prosody`: one per word of `tokens.words`, or none at all where every word is neutral. `pause_s`: the silence behind
     it in seconds, which a control of pauses stretches unless it is an `exact_pause`, one that somebody asked for.
     `before_s`: silence before it in seconds, always exact and of a text's first line only. `marks`: a name and the
-    number of the word before which it stands; the number of words: at the end.
+    number of the word before which it stands; the number of words: at the end. `phones`: changes of single phones, by
+    their place among all phones of the line.
     """
 
     tokens: Tokens
@@ -41,6 +46,12 @@ class Line:
     voice: str | None = None
     speaker: str | None = None
     before_s: float = 0.0
+    phones: tuple[tuple[int, Prosody], ...] = ()
+
+    @property
+    def n_phones(self) -> int:
+        """How many phones it has; pauses are none."""
+        return sum(word >= 0 for word in self.tokens.word_index)
 
 
 @dataclass(frozen=True)

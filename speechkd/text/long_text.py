@@ -56,7 +56,9 @@ def _parts(word: Word) -> Iterator[Word]:
         yield word
         return
     for part in range(n):
-        letters, phones = (slice(len(all_) * part // n, len(all_) * (part + 1) // n) for all_ in (word.text, word.phones))
+        letters, phones = (
+            slice(len(all_) * part // n, len(all_) * (part + 1) // n) for all_ in (word.text, word.phones)
+        )
         yield Word(word.text[letters] or word.text[-1:], word.phones[phones], word.source)
 
 

@@ -14,9 +14,7 @@ from speechkd.text.rules.rule import starts_sentence
 # Phonemes in double brackets are one piece, whatever stands between them.
 _CLOSING = "\"'\u2019\u201d)\\]"
 _MARKS = rf"(?<![.!?\u2026])[.!?\u2026]++[{_CLOSING}]*+"
-_END = re.compile(
-    rf"\[\[[^\[\]]*\]\]|{_MARKS}(?=\s)|[\u3002\uff01\uff1f]+|\n[^\S\n]*(?:\n\s*)+"
-)
+_END = re.compile(rf"\[\[[^\[\]]*\]\]|{_MARKS}(?=\s)|[\u3002\uff01\uff1f]+|\n[^\S\n]*(?:\n\s*)+")
 # What may become an end when more text comes.
 _UNFINISHED = re.compile(rf"(?:\[(?:\[[^\[\]]*\]?)?|{_MARKS}|\n[^\S\n]*)\Z")
 _VISIBLE = re.compile(r"\S")

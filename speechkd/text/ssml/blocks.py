@@ -116,12 +116,12 @@ class _Builder:
         outer = self._open[-1]
         prosody, voice, speaker = outer.prosody, outer.voice, outer.speaker
         if name == "prosody":
-            prosody = checked(_prosody(attributes, place).within(prosody), place)
+            prosody = checked(prosody * _prosody(attributes, place), place)
         elif name == "emphasis":
             level = attributes.get("level", "moderate")
             if level not in EMPHASIS:
                 raise place.unknown("level", level, EMPHASIS)
-            prosody = checked(EMPHASIS[level].within(prosody), place)
+            prosody = checked(prosody * EMPHASIS[level], place)
         elif name == "voice":
             voice = _name(attributes["name"], "name", place) if "name" in attributes else voice
             speaker = _name(attributes["speaker"], "speaker", place) if "speaker" in attributes else speaker
@@ -282,5 +282,5 @@ def _phones(alphabet: str, text: str, place: Place) -> list[Phones]:
         raise place.error(
             f"ph: unknown IPA symbol {unknown.symbol!r}",
             why=f"it is number {unknown.place + 1} of {shown(text)}",
-            todo="Use the symbols of American English, or alphabet=\"x-arpabet\"",
+            todo='Use the symbols of American English, or alphabet="x-arpabet"',
         ) from None

@@ -116,7 +116,9 @@ class _Reader:
                                 todo="Leave <!DOCTYPE …> out")  # fmt: skip
 
     def _instruction(self, target: str, _: str) -> None:
-        raise self._place.error(f"the document has a processing instruction {shown(target)}", todo=f"Leave <?{target[:40]} …?> out")
+        raise self._place.error(
+            f"the document has a processing instruction {shown(target)}", todo=f"Leave <?{target[:40]} …?> out"
+        )
 
     def _malformed(self, error: expat.ExpatError) -> NoReturn:
         place = Place(error.lineno, error.offset + 1)

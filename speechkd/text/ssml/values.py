@@ -40,7 +40,7 @@ class _Value:
 
     @property
     def factor(self) -> float:
-        """"80%" and "0.8" → 0.8, "-20%" → 0.8, "+20%" → 1.2."""
+        """ "80%" and "0.8" → 0.8, "-20%" → 0.8, "+20%" → 1.2."""
         share = self.signed / 100 if self.unit == "%" else self.signed
         return 1 + share if self.sign else share
 
