@@ -56,7 +56,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Silence:
-    """A silence that somebody asked for, in seconds; not `exact`: as strong as a name, and stretched like other pauses."""
+    """A silence that somebody asked for, in seconds; unless it is `exact`, a control of pauses stretches it."""
 
     duration_s: float
     exact: bool = True

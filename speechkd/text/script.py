@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate, pairwise
 
@@ -51,10 +52,11 @@ def lines_of_ssml(document: str, frontend: Frontend) -> Iterator[Line]:
 
 def _items_of_text(text: str | Iterable[str], frontend: Frontend) -> Iterator[Item]:
     for sentence in iter_sentences(text):
-        try:
-            yield Line(cut_words(frontend.tokens(sentence.text)), pause_s=SENTENCE_PAUSE_S)
-        except NothingToSpeak:
-            pass
+        tokens = None
+        with suppress(NothingToSpeak):
+            tokens = cut_words(frontend.tokens(sentence.text))
+        if tokens:
+            yield Line(tokens, pause_s=SENTENCE_PAUSE_S)
         if sentence.ends_paragraph:
             yield ParagraphEnd()
 

@@ -79,7 +79,7 @@ class Tokens:
 def lay_out(words: Sequence[Word], pauses: Iterable[str], *, open_end: bool = False) -> Tokens:
     """Tokens of words, each followed by its pause; a last pause that ends no sentence becomes a full stop.
 
-    With `open_end` the sentence goes on behind a silence: the last pause stays, and a mere word boundary becomes a comma.
+    With `open_end` the sentence goes on behind a silence: the last pause stays, a word boundary alone becomes a comma.
     """
     symbols, index = [START], [-1]
     for i, (word, pause) in enumerate(zip(words, pauses, strict=True)):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from speechkd.text.normalise import normalise_english
 from speechkd.text.rules.dates import full_year, month_name, spoken_date, spoken_day_first
-from speechkd.text.rules.numbers import MAX_DIGITS, cardinal, decimal, digits, ordinal, year
+from speechkd.text.rules.numbers import MAX_DIGITS, decimal, digits, ordinal, year
 from speechkd.text.ssml.place import Place, shown
 
 _SIGN_NAMES = {

@@ -1,7 +1,7 @@
 """Where the parts of a sentence are among its words, when it is read as a whole.
 
-"May 5, 2020" is four words whether or not an element surrounds the 5; read apart, the 5 would be "five". So a sentence is
-read together, and its parts are read apart only to count their words.
+"May 5, 2020" has four words whether or not an element surrounds the 5; read apart, the 5 would be "five". So a sentence
+is read together, and its parts are read apart only to count their words.
 """
 
 from __future__ import annotations
