@@ -35,13 +35,19 @@ TRAIN = TORCH + [
     "matplotlib>=3.8",
     "jiwer>=3.0",
     "pystoi>=0.4",
-    "huggingface_hub>=0.30",
+    "huggingface_hub>=1.0",
     "onnx>=1.17",
     "onnxscript>=0.5",
 ]
 
 # Lip reading: films in, the mouth found. Headless: nothing opens a window.
 LIPREADING = TRAIN + ["opencv-python-headless>=4.10,<5", "pillow>=10"]
+
+# Voices from and to the model hub.
+HUB = ["huggingface_hub>=1.0"]
+
+# Sound from the loudspeaker.
+PLAY = ["sounddevice>=0.4.6"]
 
 # Writing a voice's graphs for onnxruntime, which alone speaks from them.
 EXPORT = TORCH + ["onnx>=1.17", "onnxscript>=0.5"]
@@ -108,6 +114,8 @@ setup(
         "lipreading": LIPREADING,
         "metrics": METRICS,
         "export": EXPORT,
+        "hub": HUB,
+        "play": PLAY,
         "demo": DEMO,
         "serve": SERVE,
         "cluster": CLUSTER,

@@ -5,6 +5,8 @@
     tools/bench.py extract --corpus DIR                times real time of decoding, mel, F0 and energy on one core
     tools/bench.py extract --corpus DIR --jobs 1,2     seconds of the recipe's stage `extract`, by number of workers
     tools/bench.py speak VOICE                         real-time factor by part, cold start, growth with the text
+    tools/bench.py controls VOICE                      what is asked for beside what is measured, on 20 sentences
+    tools/bench.py stream VOICE                        seconds to the first sound by length of the text; a book
     tools/bench.py crops VIDEO...                      times real time of finding and cropping mouths on one core
     tools/bench.py help                                how long `speechkd --help` takes
 
@@ -428,8 +430,24 @@ def _help(options: argparse.Namespace, say: Say) -> int:
 def _speak(options: argparse.Namespace, say: Say) -> int:
     from tools.bench_speak import report
 
-    words = [int(each) for each in options.words.split(",")] if options.words else []
+    words = _numbers(options.words)
     return report(options.voice, options.engine, options.threads, options.sentences, options.runs, words, say)
+
+
+def _controls(options: argparse.Namespace, say: Say) -> int:
+    from tools.bench_controls import report
+
+    return report(options.voice, options.engine, options.sentences, say)
+
+
+def _stream(options: argparse.Namespace, say: Say) -> int:
+    from tools.bench_stream import report
+
+    return report(options.voice, options.engine, options.threads, _numbers(options.words), _numbers(options.books), say)
+
+
+def _numbers(given: str) -> list[int]:
+    return [int(each) for each in given.split(",")] if given else []
 
 
 def _crops(options: argparse.Namespace, say: Say) -> int:
@@ -464,6 +482,18 @@ def _parser() -> argparse.ArgumentParser:
     speak.add_argument("--runs", type=int, default=7, help="cold starts; 0 leaves them out")
     speak.add_argument("--words", default="1,10,100,500,1000,2000", help="lengths of the growing text; '' for none")
     speak.set_defaults(work=_speak)
+    controls = commands.add_parser("controls", help="controls: asked and measured")
+    controls.add_argument("voice", help="folder of a packed voice")
+    controls.add_argument("--engine", choices=("auto", "onnx", "torch"), default="auto")
+    controls.add_argument("--sentences", type=int, default=20)
+    controls.set_defaults(work=_controls)
+    stream = commands.add_parser("stream", help="seconds to the first sound; a book")
+    stream.add_argument("voice", help="folder of a packed voice")
+    stream.add_argument("--engine", choices=("auto", "onnx", "torch"), default="auto")
+    stream.add_argument("--threads", type=int, default=2)
+    stream.add_argument("--words", default="1,10,100,1000,20000", help="lengths of the texts that are begun")
+    stream.add_argument("--books", default="1000,100000", help="words of the texts that are read out; '' for none")
+    stream.set_defaults(work=_stream)
     crops = commands.add_parser("crops", help="films to mouth crops in times real time")
     crops.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
     crops.set_defaults(work=_crops)

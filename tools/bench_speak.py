@@ -63,7 +63,7 @@ class SentenceTimes:
 
 def measure_sentence(voice: Any, text: str) -> SentenceTimes:
     """Speak one sentence part by part, as `Voice.synthesize` does."""
-    from speechkd.synthesis.engines.interface import Controls
+    from speechkd.synthesis.engines.interface import Delivery
 
     marks = [(time.perf_counter(), time.process_time())]
 
@@ -72,7 +72,7 @@ def measure_sentence(voice: Any, text: str) -> SentenceTimes:
 
     numbers = [voice.numbers(tokens) for tokens in voice.sentences(text)]
     mark()
-    made = [voice.engine.predict(each, Controls()) for each in numbers]
+    made = [voice.engine.predict(each, Delivery()) for each in numbers]
     mark()
     for each in made:
         if each.mel is not None:

@@ -22,6 +22,11 @@ def _hz_of_mel(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(mel < _KNEE_MEL, _LINEAR_HZ_PER_MEL * mel, _KNEE_HZ * np.exp(_LOG_STEP * (mel - _KNEE_MEL)))
 
 
+def mel_corners_hz(n_mels: int, fmin_hz: float, fmax_hz: float) -> npt.NDArray[np.float64]:
+    """Where the triangles begin and end (n_mels + 2,): that of band k from corner k to k + 2, its top at k + 1."""
+    return _hz_of_mel(np.linspace(_mel_of_hz(fmin_hz), _mel_of_hz(fmax_hz), n_mels + 2))
+
+
 def mel_filters(
     sample_rate: int, n_fft: int, n_mels: int, fmin_hz: float, fmax_hz: float | None = None
 ) -> npt.NDArray[np.float32]:
@@ -30,7 +35,7 @@ def mel_filters(
     Returns (n_mels, n_fft // 2 + 1).
     """
     top_hz = sample_rate / 2 if fmax_hz is None else float(fmax_hz)
-    corners_hz = _hz_of_mel(np.linspace(_mel_of_hz(float(fmin_hz)), _mel_of_hz(top_hz), n_mels + 2))
+    corners_hz = mel_corners_hz(n_mels, float(fmin_hz), top_hz)
     bins_hz = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
     ramps = np.subtract.outer(corners_hz, bins_hz)
     widths = np.diff(corners_hz)

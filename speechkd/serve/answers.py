@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from speechkd.serve.formats import Format, encode, encode_pieces
+from speechkd.audio.formats import Format, encode, encode_pieces
 from speechkd.synthesis.speech import Speech, join
 
 Pieces = Iterator[Speech]

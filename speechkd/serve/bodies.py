@@ -7,14 +7,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from speechkd.config.model import Config
-from speechkd.synthesis.voice import RANGES, SEEDS
+from speechkd.synthesis.controls import RANGES, SEEDS
 
 _Name = Annotated[str, Field(max_length=200)]
 # Strict: true is no number, and neither is "1".
-Speed = Annotated[float, Field(strict=True, ge=RANGES["speed"][0], le=RANGES["speed"][1])]
-Pitch = Annotated[float, Field(strict=True, ge=RANGES["pitch"][0], le=RANGES["pitch"][1])]
-Energy = Annotated[float, Field(strict=True, ge=RANGES["energy"][0], le=RANGES["energy"][1])]
-FromNoneToFour = Annotated[float, Field(strict=True, ge=0.0, le=4.0)]
+Speed = Annotated[float, Field(strict=True, ge=RANGES["speed"].low, le=RANGES["speed"].high)]
+Pitch = Annotated[float, Field(strict=True, ge=RANGES["pitch"].low, le=RANGES["pitch"].high)]
+Energy = Annotated[float, Field(strict=True, ge=RANGES["energy"].low, le=RANGES["energy"].high)]
+Volume = Annotated[float, Field(strict=True, ge=RANGES["volume"].low, le=RANGES["volume"].high)]
+Pauses = Annotated[float, Field(strict=True, ge=RANGES["pauses"].low, le=RANGES["pauses"].high)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=SEEDS)]
 Steps = Annotated[int, Field(strict=True, ge=1)]
 Switch = Annotated[bool, Field(strict=True)]
@@ -53,8 +54,8 @@ class Synthesis(Config):
     speed: Speed = 1.0
     pitch: Pitch = 0.0
     energy: Energy = 1.0
-    volume: FromNoneToFour = 1.0
-    pauses: FromNoneToFour = 1.0
+    volume: Volume = 1.0
+    pauses: Pauses = 1.0
     seed: Seed = 0
     steps: Steps | None = None
     format: _Name = "wav"

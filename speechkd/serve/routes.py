@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from speechkd.audio.formats import FORMATS, Format
 from speechkd.serve import answers
 from speechkd.serve.answers import Answer
 from speechkd.serve.bodies import OpenAiSpeech, Synthesis
-from speechkd.serve.formats import Format, find_format
 from speechkd.serve.limits import Limits
 from speechkd.serve.metrics import MEDIA_TYPE, Metrics
 from speechkd.serve.page_files import FILES, Page
@@ -20,10 +20,10 @@ from speechkd.serve.sent import Sent
 from speechkd.serve.speaking import Task, limited, speak
 from speechkd.serve.voices import VoiceTable
 from speechkd.serve.work import Job, Work
+from speechkd.synthesis.controls import CONTROL_NAMES
 
 #: Programs written for OpenAI's service send these; all mean the voices here.
 MODELS = ("speechkd", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
-_CONTROLS = ("speaker", "speed", "pitch", "energy", "volume", "pauses", "seed", "steps")
 
 
 class Service:
@@ -43,7 +43,7 @@ class Service:
             raise Refusal(
                 422, "no_instructions", "the voices here follow no instructions: leave them out", "instructions"
             )
-        fmt = find_format(body.response_format, "response_format")
+        fmt = _find_format(body.response_format, "response_format")
         voice = self.voices.find(body.voice_name)
         self._check_length(body.input, "input")
         answer = _openai_answer(body, fmt, voice.sample_rate)
@@ -55,10 +55,11 @@ class Service:
             raise Refusal(422, "text_or_ssml", "give a text, or an SSML document", "text")
         name, said = ("text", body.text or "") if body.ssml is None else ("ssml", body.ssml)
         self._check_length(said, name)
-        fmt = find_format(body.format, "format")
+        fmt = _find_format(body.format, "format")
         voice = self.voices.find(body.voice)
-        controls = {control: getattr(body, control) for control in _CONTROLS} | {"ssml": body.ssml is not None}
-        return await self._spoken(Task(voice, said, controls), _own_answer(body, fmt, voice.sample_rate), fmt)
+        controls = {control: getattr(body, control) for control in CONTROL_NAMES}
+        task = Task(voice, said, controls, ssml=body.ssml is not None)
+        return await self._spoken(task, _own_answer(body, fmt, voice.sample_rate), fmt)
 
     def _check_length(self, text: str, param: str) -> None:
         if len(text) > self.limits.text_chars:
@@ -80,6 +81,12 @@ class Service:
 
     def _job(self, task: Task, answer: Answer) -> Job:
         return lambda: answer.make(limited(self.metrics.metered(speak(task)), self.limits.audio_s))
+
+
+def _find_format(name: str, param: str) -> Format:
+    if name not in FORMATS:
+        raise Refusal(400, "unsupported_format", f"this server writes {', '.join(FORMATS)}", param)
+    return FORMATS[name]
 
 
 def _openai_answer(body: OpenAiSpeech, fmt: Format, sample_rate: int) -> Answer:

@@ -51,7 +51,7 @@ def _described(voice: Voice) -> dict[str, Any]:
         "language": manifest.language,
         "sample_rate": voice.sample_rate,
         "speakers": list(manifest.speakers),
-        "controls": sorted(voice.engine.controls),
+        "controls": list(voice.controls),
         "steps": list(voice.step_counts),
         "licence": manifest.source.licence,
     }

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-
-import numpy as np
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
 
 from speechkd.audio.presets import MelPreset
-from speechkd.errors import ArtifactError, NothingToSpeak, UsageError
-from speechkd.synthesis.engines.interface import Controls, Engine
-from speechkd.synthesis.long_text import cut_long
+from speechkd.errors import UsageError
+from speechkd.synthesis.controls import RANGES, SEEDS, Controls
+from speechkd.synthesis.engines.interface import Engine
 from speechkd.synthesis.manifest import VoiceManifest
-from speechkd.synthesis.speech import Speech, join, timed_tokens
-from speechkd.text import Frontend, SymbolTable, Tokens, split_sentences
+from speechkd.synthesis.speech import Speech, join
+from speechkd.synthesis.utterance import LineSpeaker
+from speechkd.text import Frontend, SymbolTable, Tokens
+from speechkd.text.script import Line, Prosody, lines_of_text
 
-# Seeds are whole numbers under this; torch refuses larger ones.
-SEEDS = 2**63
-# Beyond these a model is far from anything it has heard.
-RANGES = {"speed": (0.25, 4.0), "pitch": (-12.0, 12.0), "energy": (0.25, 4.0)}
-_NEUTRAL = {"speed": 1.0, "pitch": 0.0, "energy": 1.0}
+# Lines draw from seeds of their own, far from those that people choose: 2**64 over the golden ratio, as hashes do it.
+_SEED_STEP = 0x9E3779B97F4A7C15
 
 
 class Voice:
@@ -33,6 +31,7 @@ class Voice:
         self._symbols = symbols
         self._frontend = frontend
         self._preset = preset
+        self._lines = LineSpeaker(manifest.name, engine, preset, self.numbers)
 
     @property
     def name(self) -> str:
@@ -54,6 +53,14 @@ class Voice:
         """The numbers of denoising steps that it can speak in, rising; empty for a voice that has no steps."""
         return self.engine.step_counts
 
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The names of the numbers among its controls that it obeys."""
+        own = set(self.engine.controls) | {"volume", "pauses"}
+        own |= {"pitch"} if self.engine.shifts_pitch else set()
+        own |= {"energy"} if self.engine.has_vocoder else set()
+        return tuple(name for name in RANGES if name in own)
+
     def synthesize(
         self,
         text: str,
@@ -63,53 +70,83 @@ class Voice:
         seed: int = 0,
         speaker: str | None = None,
         steps: int | None = None,
+        *,
+        volume: float = 1.0,
+        pauses: float = 1.0,
     ) -> Speech:
         """Speak `text`, sentence by sentence; the same arguments give the same samples.
 
-        `speed` 0.25 to 4 (2 is twice as fast), `pitch` -12 to 12 semitones, `energy` 0.25 to 4 (a factor).
-        `speaker`: one of `speakers`, the first unless given. `steps`: one of `step_counts`, the last unless given;
-        fewer are faster. Raises UsageError for a text with nothing to speak, for a control or a seed outside its range,
-        a control or a number of steps that this voice does not have, and for an unknown speaker.
+        `speed` 0.25 to 4 (2 is twice as fast), `pitch` -12 to 12 semitones, `energy` 0.25 to 4 (a factor: how
+        forcefully), `volume` 0 to 4 (a factor on the samples, which never clip), `pauses` 0 to 4 (a factor of the
+        silences between sentences). `speaker`: one of `speakers`, the first unless given. `steps`: one of
+        `step_counts`, the last unless given; fewer are faster. Raises UsageError for a text with nothing to speak, for
+        a control or a seed outside its range, a control or a number of steps that this voice does not have, and for an
+        unknown speaker.
         """
-        check_controls(speed=speed, pitch=pitch, energy=energy)
-        check_seed(seed)
-        self._check_obeyed(speed=speed, pitch=pitch, energy=energy)
-        self._check_steps(steps)
-        controls = Controls(self._speaker_number(speaker), speed, pitch, energy, steps)
-        sentences = self.sentences(text)
-        if not sentences:
+        return join(list(self.say(text, Controls(speed, pitch, energy, volume, pauses, seed, speaker, steps))))
+
+    def stream(
+        self,
+        text: str,
+        speed: float = 1.0,
+        pitch: float = 0.0,
+        energy: float = 1.0,
+        seed: int = 0,
+        speaker: str | None = None,
+        steps: int | None = None,
+        *,
+        volume: float = 1.0,
+        pauses: float = 1.0,
+    ) -> Iterator[Speech]:
+        """The pieces of what `synthesize` returns, as they are made; their times are from the start of the piece."""
+        return self.say(text, Controls(speed, pitch, energy, volume, pauses, seed, speaker, steps))
+
+    def say(self, text: str, controls: Controls, phones: Mapping[int, Prosody] | None = None) -> Iterator[Speech]:
+        """As `stream`, with all controls in one. What is wrong with them or with the text is raised at once.
+
+        `phones` changes single phones, by their place among the phones of the whole text, pauses not counted. A place
+        that the text does not reach is a UsageError, after all is said.
+        """
+        self.check(controls)
+        lines = lines_of_text(text, self._frontend)
+        first = next(lines, None)
+        if first is None:
             shown = text.strip()[:40]
             why = f"no word is left of {shown!r}" if shown else "the text is empty"
             raise UsageError("there is nothing to speak", why=why, todo="Give a text with at least one word")
-        with self.engine.seeded(seed):
-            return join([self._speak(tokens, controls) for tokens in sentences])
+        return self._spoken(_with_phones(chain([first], lines), phones or {}), controls)
+
+    def _spoken(self, lines: Iterator[Line], controls: Controls) -> Iterator[Speech]:
+        for number, line in enumerate(lines):
+            speaker = self._speaker_number(line.speaker or controls.speaker)
+            seed = (controls.seed + number * _SEED_STEP) % SEEDS
+            pieces = self._lines.pieces(line, speaker, controls, early=not number)
+            # Not around the loop: whoever takes the pieces may draw something in between. What a line draws by chance
+            # it draws before its first sound.
+            with self.engine.seeded(seed):
+                first = next(pieces)
+            yield first
+            yield from pieces
 
     def sentences(self, text: str) -> list[Tokens]:
         """The tokens of each sentence that has a word; a line of dashes between two sentences is passed over.
 
         A sentence that is too long to be spoken at once comes in pieces.
         """
-        return list(self._sentences(text))
-
-    def _sentences(self, text: str) -> Iterator[Tokens]:
-        for sentence in split_sentences(text):
-            try:
-                tokens = self._frontend.tokens(sentence)
-            except NothingToSpeak:
-                continue
-            yield from cut_long(tokens)
+        return [line.tokens for line in lines_of_text(text, self._frontend)]
 
     def numbers(self, tokens: Tokens) -> list[int]:
         """The numbers (T,) of an utterance's symbols, as the acoustic model reads them."""
         return self._symbols.encode(tokens.symbols)
 
-    def _check_obeyed(self, **controls: float) -> None:
-        """UsageError for a control that is asked for and that the model does not have."""
-        for name, value in controls.items():
-            if value != _NEUTRAL[name] and name not in self.engine.controls:
-                known = ", ".join(each for each in _NEUTRAL if each in self.engine.controls) or "nothing"
-                why = f"a {self.manifest.acoustic.model} model controls {known}"
+    def check(self, controls: Controls) -> None:
+        """UsageError for a control that is asked for and that this voice does not have, as for an unknown speaker."""
+        for name in controls.changed():
+            if name not in self.controls:
+                why = f"it obeys {', '.join(self.controls)}"
                 raise UsageError(f"the voice {self.name} has no control of {name}", why=why, todo=f"Leave {name} out")
+        self._check_steps(controls.steps)
+        self._speaker_number(controls.speaker)
 
     def _check_steps(self, steps: int | None) -> None:
         """UsageError for a number of steps that the model's schedule does not allow, or of a model without steps."""
@@ -131,29 +168,14 @@ class Voice:
             raise UsageError(f"the voice {self.name} has no speaker {speaker!r}", todo=f"Known: {known}")
         return self.speakers.index(speaker)
 
-    def _speak(self, tokens: Tokens, controls: Controls) -> Speech:
-        made = self.engine.predict(self.numbers(tokens), controls)
-        if made.n_frames < 1:
-            why = f"it gives no frame to {' '.join(word.text for word in tokens.words)[:60]!r}"
-            raise ArtifactError("the voice made no sound", where=self.name, why=why, todo="Train it for longer")
-        sound = made.samples if made.mel is None else self.engine.vocode(made.mel)
-        if sound is None:
-            why = f"a {self.manifest.acoustic.model} model makes mels, and the voice has no vocoder"
-            raise ArtifactError("the voice made no sound", where=self.name, why=why, todo="Pack it with a vocoder")
-        samples = np.clip(sound[: made.n_frames * self._preset.hop_samples], -1.0, 1.0).astype(np.float32)
-        words, phones = timed_tokens(tokens, made.durations.tolist(), self._preset.hop_s)
-        return Speech(samples, self.sample_rate, words, phones)
 
-
-def check_controls(**controls: float) -> None:
-    """UsageError naming the first control outside its range in `RANGES`."""
-    for name, value in controls.items():
-        low, high = RANGES[name]
-        if not math.isfinite(value) or not low <= value <= high:
-            raise UsageError(f"{name} is {value:g}", todo=f"Choose a value from {low:g} to {high:g}")
-
-
-def check_seed(seed: int) -> None:
-    """UsageError for a seed that is none of `SEEDS`."""
-    if not 0 <= seed < SEEDS:
-        raise UsageError(f"seed is {seed}", todo=f"Choose a whole number from 0 to {SEEDS - 1}")
+def _with_phones(lines: Iterable[Line], phones: Mapping[int, Prosody]) -> Iterator[Line]:
+    """The lines, each with those of the changes that are its phones'."""
+    first = 0
+    for line in lines:
+        own = tuple((place, phones[first + place]) for place in range(line.n_phones) if first + place in phones)
+        yield replace(line, phones=own) if own else line
+        first += line.n_phones
+    if beyond := [place for place in phones if not 0 <= place < first]:
+        todo = f"Choose places from 0 to {first - 1}"
+        raise UsageError(f"phone {beyond[0]} cannot be changed", why=f"the text has {first} phones", todo=todo)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from speechkd.errors import DataError
-from speechkd.text.symbols import SENTENCE_FINAL, START, is_pause
+from speechkd.text.symbols import SENTENCE_FINAL, START, WORD_BOUNDARY, is_pause
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Word:
 class Tokens:
     """The symbols of an utterance and the words they belong to.
 
-    `symbols` (T,): "^", then for every word its phones and exactly one pause token; the last is one of `. ? !`.
+    `symbols` (T,): "^", then for every word its phones and exactly one pause token; the last is one of `. ? !`,
+    save where a silence interrupts a sentence.
     `word_index` (T,): the place in `words` of each symbol's word, -1 for "^" and for pause tokens.
     """
 
@@ -75,14 +76,19 @@ class Tokens:
             raise DataError("not the JSON of tokens", why=f"{type(error).__name__}: {error}") from None
 
 
-def lay_out(words: Sequence[Word], pauses: Iterable[str]) -> Tokens:
-    """Tokens of words, each followed by its pause; a last pause that ends no sentence becomes a full stop."""
+def lay_out(words: Sequence[Word], pauses: Iterable[str], *, open_end: bool = False) -> Tokens:
+    """Tokens of words, each followed by its pause; a last pause that ends no sentence becomes a full stop.
+
+    With `open_end` the sentence goes on behind a silence: the last pause stays, a word boundary alone becomes a comma.
+    """
     symbols, index = [START], [-1]
     for i, (word, pause) in enumerate(zip(words, pauses, strict=True)):
         if not word.phones or not is_pause(pause):
             raise DataError(f"word {word.text!r} has no phones or is followed by {pause!r}, which is no pause")
         symbols += [*word.phones, pause]
         index += [i] * len(word.phones) + [-1]
-    if words and symbols[-1] not in SENTENCE_FINAL:
+    if words and open_end:
+        symbols[-1] = "," if symbols[-1] == WORD_BOUNDARY else symbols[-1]
+    elif words and symbols[-1] not in SENTENCE_FINAL:
         symbols[-1] = "."
     return Tokens(tuple(symbols), tuple(index), tuple(words))

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from speechkd.synthesis.engines.interface import Controls, EngineName, FloatArray, Predicted
+from speechkd.synthesis.engines.interface import Delivery, EngineName, FloatArray, Predicted
 from speechkd.synthesis.export.compare import compare
 
 
@@ -23,7 +23,7 @@ class Constant:
     def seeded(self, seed: int) -> nullcontext[None]:
         return nullcontext()
 
-    def predict(self, numbers: Sequence[int], controls: Controls) -> Predicted:
+    def predict(self, numbers: Sequence[int], controls: Delivery) -> Predicted:
         durations = np.ones(len(numbers), np.int64)
         return Predicted(len(numbers), durations, None, np.full(4 * len(numbers), self.value, np.float32))
 

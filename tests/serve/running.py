@@ -20,6 +20,7 @@ from speechkd.serve.page_files import Page
 from speechkd.serve.server import listen, make_server
 from speechkd.serve.voices import VoiceTable
 from speechkd.synthesis.speech import Speech, Timed
+from speechkd.text import split_sentences
 
 RATE = 8_000
 
@@ -128,12 +129,16 @@ class Clock:
         self.ready: set[str] = set()
         self._seconds = seconds
 
-    def synthesize(self, text: str, speed: float = 1.0) -> Speech:
-        self.said.append(text)
+    def stream(self, text: str, speed: float = 1.0, **controls: Any) -> Iterator[Speech]:
+        for sentence in split_sentences(text):
+            yield self._say(sentence, speed)
+
+    def _say(self, sentence: str, speed: float) -> Speech:
+        self.said.append(sentence)
         self.asked.release()
-        assert text in self.ready or self.go.wait(20)
+        assert sentence in self.ready or self.go.wait(20)
         samples = np.linspace(-0.5, 0.5, round(RATE * self._seconds / speed), dtype=np.float32)
-        word = Timed(text, 0.0, len(samples) / RATE)
+        word = Timed(sentence, 0.0, len(samples) / RATE)
         return Speech(samples, RATE, (word,), (word,))
 
 

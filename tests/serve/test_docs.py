@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from speechkd.audio.formats import FORMATS
 from speechkd.serve.bodies import OpenAiSpeech, Synthesis
-from speechkd.serve.formats import FORMATS
 from speechkd.serve.limits import limits_table
 from speechkd.serve.options import Options
 from speechkd.serve.routes import MODELS

@@ -16,8 +16,8 @@ import openai
 import pytest
 import soundfile
 
+from speechkd.audio.formats import FORMATS
 from speechkd.audio.io import resample
-from speechkd.serve.formats import FORMATS
 from speechkd.serve.voices import VoiceTable
 from tests.serve.running import Running, error
 
@@ -61,7 +61,7 @@ def test_openais_client_understands_errors(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="the voices here are: kathleen") as caught:
         client.audio.speech.create(model="tts-1", voice="alloy", input=TEXT)
     assert caught.value.code == "voice_not_found" and caught.value.param == "voice"
-    with pytest.raises(openai.BadRequestError, match="mp3, .*wav, pcm"):
+    with pytest.raises(openai.BadRequestError, match="wav, .*mp3, .*pcm"):
         client.audio.speech.create(model="tts-1", voice="kathleen", input=TEXT, response_format="aac")
     with pytest.raises(openai.NotFoundError, match="models"):
         client.audio.speech.create(model="tts-9", voice="kathleen", input=TEXT)
@@ -74,7 +74,8 @@ def test_openais_client_lists_models_and_events(client: openai.OpenAI, server: R
     fields = {"model": "tts-1", "voice": {"id": "kathleen"}, "input": TEXT, "response_format": "pcm"}
     lines = server.client.post("/v1/audio/speech", json={**fields, "stream_format": "sse"}).text.splitlines()
     events = [json.loads(line.removeprefix("data: ")) for line in lines if line]
-    assert [event["type"] for event in events] == ["speech.audio.delta"] * 2 + ["speech.audio.done"]
+    kinds = [event["type"] for event in events]
+    assert len(kinds) > 2 and set(kinds[:-1]) == {"speech.audio.delta"} and kinds[-1] == "speech.audio.done"
     assert b"".join(base64.b64decode(event["audio"]) for event in events[:-1]) == pcm_of(voices)
 
 
@@ -130,14 +131,14 @@ def test_streamed_times_are_those_of_the_whole(server: Running, voices: VoiceTab
     answer = server.say(TEXT, timestamps=True, stream=True, format="pcm")
     assert answer.headers["content-type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in answer.text.splitlines()]
-    assert len(lines) == 2 and b"".join(base64.b64decode(line["audio"]) for line in lines) == pcm_of(voices)
+    assert len(lines) > 1 and b"".join(base64.b64decode(line["audio"]) for line in lines) == pcm_of(voices)
     starts = [line["start_s"] + word["start_s"] for line in lines for word in line["words"]]
     expected = [word.start_s for word in voices.find(None).synthesize(TEXT).words]
     assert starts == pytest.approx(expected, abs=2e-4)
 
 
 def test_controls_reach_the_voice(server: Running, voices: VoiceTable) -> None:
-    controls = {"speed": 0.8, "pitch": 3.0, "energy": 1.5}
+    controls = {"speed": 0.8, "pitch": 3.0, "energy": 1.5, "volume": 0.5, "pauses": 2.0}
     assert server.say(TEXT, format="pcm", **controls).content == pcm_of(voices, **controls)
     for name, value in (("speed", 4.1), ("pitch", -13), ("energy", 0.2), ("volume", 5), ("pauses", -1), ("seed", -1)):
         answer = server.say(TEXT, **{name: value})

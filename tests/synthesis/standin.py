@@ -46,6 +46,7 @@ class StandIn(nn.Module):
     ) -> Spoken:  # fmt: skip
         frames = torch.round((2 + tokens % 3) * 2 / speed).long()
         frames[tokens == ENGLISH_SYMBOLS.encode(["|"])[0]] = 0
+        frames = frames if durations is None else durations
         mel = self.table(tokens[0]).repeat_interleave(frames[0], dim=0)[None] - 5 + pitch_semitones / 12
         mel = mel + torch.tensor(energy).log()
         mel = mel + (0 if speakers is None else speakers[0])

@@ -76,5 +76,5 @@ def test_a_voice_of_a_mel_model_without_a_vocoder_says_so(tmp_path: Path) -> Non
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"vocoder": {"type": "none"}}))
     models = {"standin": lambda config: StandIn(StandInConfig.model_validate(dict(config)))}
-    with pytest.raises(ArtifactError, match="makes mels, and the voice has no vocoder"):
+    with pytest.raises(ArtifactError, match="its model makes mels, and it has no vocoder"):
         load_voice(tmp_path / "voice", models).synthesize("Hello.")

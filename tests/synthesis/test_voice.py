@@ -157,7 +157,7 @@ def test_save_says_what_it_cannot_do(voice, tmp_path):
 def test_times_are_plain_json(voice):
     speech = voice.synthesize("Did it?")
     times = json.loads(json.dumps(speech.times()))
-    assert set(times) == {"sample_rate", "duration_s", "words", "phones"}
+    assert set(times) == {"sample_rate", "duration_s", "words", "phones", "marks"}
     assert times["duration_s"] == pytest.approx(len(speech.samples) / 22050, abs=1e-4)
     assert times["words"][0]["text"] == "did"
     assert times["words"][0]["start_s"] == pytest.approx(speech.words[0].start_s, abs=1e-4)
@@ -319,5 +319,5 @@ def test_a_control_that_the_model_lacks_is_refused_not_ignored(tmp_path):
     pack(tmp_path / "voice", acoustic=StandIn(StandInConfig(controls=("speed",))))
     voice = load_voice(tmp_path / "voice", STAND_INS)
     assert voice.synthesize("hello", speed=2.0).duration_s < voice.synthesize("hello").duration_s
-    with pytest.raises(UsageError, match="no control of pitch: a standin model controls speed. Leave pitch out"):
+    with pytest.raises(UsageError, match="no control of pitch: it obeys speed, energy, volume, pauses"):
         voice.synthesize("hello", pitch=3.0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from speechkd.models.vocoder.excitation import cycles, hann_window, harmonics, noise
 from speechkd.models.vocoder.istft_config import IstftConfig
+from speechkd.models.vocoder.repitch import envelope_gain, level_gain
 
 Array = NDArray[np.float32]
 
@@ -29,32 +30,51 @@ class Filters(NamedTuple):
 Network = Callable[[Array], Filters]
 
 
-def speak(network: Network, mel: Array, config: IstftConfig) -> Array:
-    """Samples (F * hop,) of a log-mel (F, n_mels)."""
-    made = network(np.ascontiguousarray(mel.T[None], dtype=np.float32))
+def speak(network: Network, mel: Array, config: IstftConfig, pitch: Array | None = None) -> Array:
+    """Samples (F * hop,) of a log-mel (F, n_mels); `pitch` (F,) multiplies that of the mel, 1 where it stays."""
+    made = _at_pitch(network(np.ascontiguousarray(mel.T[None], dtype=np.float32)), pitch, config)
     return to_samples(_excited(made, slice(None), harmonics(made.f0_hz[0], config), 0, config), config)
 
 
-def stream(network: Network, mel: Array, config: IstftConfig, chunk_frames: int) -> Iterator[Array]:
+def stream(
+    network: Network,
+    mel: Array,
+    config: IstftConfig,
+    chunk_frames: int,
+    *,
+    first_frames: int | None = None,
+    pitch: Array | None = None,
+) -> Iterator[Array]:
     """The samples of a log-mel (F, n_mels) in chunks of `chunk_frames` frames, the last one shorter.
 
     Each chunk hears the frames around it that it depends on, and no others; of the past before them it knows one
-    number, the phase of the pulses. So the chunks are those of the whole. ValueError for chunks of no frames.
+    number, the phase of the pulses. So the chunks are those of the whole. The first one may have another length,
+    `first_frames`; `pitch` as in `speak`. ValueError for chunks of no frames.
     """
-    if chunk_frames < 1:
-        raise ValueError(f"a chunk has at least one frame, not {chunk_frames}")
+    first = chunk_frames if first_frames is None else first_frames
+    if min(chunk_frames, first) < 1:
+        raise ValueError(f"a chunk has at least one frame, not {min(chunk_frames, first)}")
     phases = {0: 0.0}  # of frames whose pulses a chunk begins with
-    for start in range(0, len(mel), chunk_frames):
-        yield _chunk(network, mel, config, range(start, min(start + chunk_frames, len(mel))), phases)
+    for start in (0, *range(first, len(mel), chunk_frames)):
+        stop = min(start + chunk_frames if start else first, len(mel))
+        yield _chunk(network, mel, config, range(start, stop), phases, pitch)
 
 
-def _chunk(network: Network, mel: Array, config: IstftConfig, hops: range, phases: dict[int, float]) -> Array:
+def _chunk(
+    network: Network,
+    mel: Array,
+    config: IstftConfig,
+    hops: range,
+    phases: dict[int, float],
+    pitch: Array | None,
+) -> Array:
     """The samples of the frames `hops`; takes the phase of its first frame out of `phases`, leaves the next one's."""
     overlap = -(-config.margin_samples // config.hop_samples)
     first, last = max(0, hops.start - overlap), min(len(mel), hops.stop + overlap)
     pulsed, end = _pulsed(hops.start, config), min(len(mel), last + config.reach_frames)
-    heard = max(0, pulsed - config.history_frames)
-    made = network(np.ascontiguousarray(mel[heard : end + config.look_ahead_frames].T[None], dtype=np.float32))
+    heard, seen = max(0, pulsed - config.history_frames), min(len(mel), end + config.look_ahead_frames)
+    made = network(np.ascontiguousarray(mel[heard:seen].T[None], dtype=np.float32))
+    made = _at_pitch(made, None if pitch is None else pitch[heard:seen], config)
     f0_hz, phase = made.f0_hz[0, pulsed - heard : end - heard], phases.pop(pulsed)
     following = _pulsed(hops.stop, config)
     if following < end:
@@ -62,6 +82,15 @@ def _chunk(network: Network, mel: Array, config: IstftConfig, hops: range, phase
     pulses = harmonics(f0_hz, config, phase)[first - pulsed : last - pulsed]
     samples = to_samples(_excited(made, slice(first - heard, last - heard), pulses, first, config), config)
     return samples[(hops.start - first) * config.hop_samples : (hops.stop - first) * config.hop_samples]
+
+
+def _at_pitch(made: Filters, pitch: Array | None, config: IstftConfig) -> Filters:
+    """The filters with their pitch multiplied by `pitch` (F,), and as loud as before."""
+    if pitch is None or np.all(pitch == 1.0):
+        return made
+    gain = envelope_gain(made.real[0], made.imaginary[0], made.f0_hz[0], config) * level_gain(pitch)[:, None]
+    gain[pitch == 1.0] = 1.0
+    return Filters(made.real * gain, made.imaginary * gain, made.noise, made.f0_hz * pitch)
 
 
 def _pulsed(start: int, config: IstftConfig) -> int:

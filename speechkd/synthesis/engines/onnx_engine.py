@@ -8,7 +8,8 @@ they are then rounded by the same arithmetic as torch's, in double precision, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from speechkd.errors import ArtifactError
 from speechkd.synthesis import manifest as files
-from speechkd.synthesis.engines.durations import frames_of
-from speechkd.synthesis.engines.interface import Controls, EngineName, FloatArray, Predicted
-from speechkd.synthesis.engines.onnx_vocoders import OnnxVocoder, make_vocoder
+from speechkd.synthesis.engines.durations import Frames, at_pace, frames_of
+from speechkd.synthesis.engines.interface import Delivery, EngineName, FloatArray, Predicted
+from speechkd.synthesis.engines.vocoders import EngineVocoder, make_vocoder
 from speechkd.synthesis.manifest import OnnxPart, VoiceManifest
 
 # They have no common base below Exception.
@@ -30,6 +31,8 @@ _GRAPH_ERRORS = (
     state.NotImplemented, state.RuntimeException, RuntimeError, ValueError,
 )  # fmt: skip
 _ERRORS_ONLY = 3
+#: Unless told otherwise: with more, a sentence is said hardly sooner, and the last digits of its samples are others.
+MOST_THREADS = 2
 _AGAIN = "Export the voice again: speechkd export"
 
 
@@ -40,8 +43,7 @@ class Graph:
         self._path = path
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
-        if threads is not None:
-            options.intra_op_num_threads = threads
+        options.intra_op_num_threads = threads or min(os.cpu_count() or 1, MOST_THREADS)
         # Threads that wait by spinning burn a processor that others may need, and save next to nothing here.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
@@ -73,26 +75,28 @@ class OnnxEngine:
     name: EngineName = "onnx"
     step_counts: tuple[int, ...] = ()  # models with steps have no graphs
 
-    def __init__(self, part: OnnxPart, encoder: Graph, decoder: Graph, vocoder: OnnxVocoder | None) -> None:
+    def __init__(self, part: OnnxPart, encoder: Graph, decoder: Graph, vocoder: EngineVocoder | None) -> None:
         self._part = part
         self._encoder, self._decoder, self._vocoder = encoder, decoder, vocoder
         self._silent_ids = None if part.silent_ids is None else frozenset(part.silent_ids)
         self.controls = frozenset[str](part.controls)
+        self.has_vocoder = vocoder is not None
+        self.shifts_pitch = vocoder is not None and vocoder.shifts_pitch
 
     def seeded(self, seed: int) -> AbstractContextManager[None]:
         """See `Engine.seeded`."""
         return nullcontext()
 
-    def predict(self, numbers: Sequence[int], controls: Controls) -> Predicted:
+    def predict(self, numbers: Sequence[int], delivery: Delivery) -> Predicted:
         """See `Engine.predict`."""
         values: dict[str, Any] = {
             "tokens": np.asarray([list(numbers)], np.int64),
-            "speaker": np.asarray([controls.speaker], np.int64),
-            "pitch_factor": np.asarray(2.0 ** (controls.pitch / 12.0), np.float32),
-            "energy_factor": np.asarray(controls.energy, np.float32),
+            "speaker": np.asarray([delivery.speaker], np.int64),
+            "pitch_factor": np.asarray(2.0 ** (delivery.pitch / 12.0), np.float32),
+            "energy_factor": np.asarray(delivery.energy, np.float32),
         }
         values |= self._encoder(values)
-        durations = frames_of(values["log_durations"][0], controls.speed, numbers, self._silent_ids)
+        durations = self._durations(values["log_durations"][0], numbers, delivery)
         n_frames = int(durations.sum())
         if not n_frames:
             return Predicted(0, durations, None)
@@ -101,9 +105,20 @@ class OnnxEngine:
             return Predicted(n_frames, durations, None, made["samples"][0])
         return Predicted(n_frames, durations, made["mel"][0])
 
-    def vocode(self, mel: FloatArray) -> FloatArray | None:
+    def _durations(self, log_durations: FloatArray, numbers: Sequence[int], delivery: Delivery) -> Frames:
+        frames = frames_of(log_durations, numbers, self._silent_ids)
+        speeds = delivery.speeds(len(numbers))
+        return frames if speeds is None else at_pace(frames, log_durations, speeds)
+
+    def vocode(self, mel: FloatArray, pitch: FloatArray | None = None) -> FloatArray | None:
         """See `Engine.vocode`."""
-        return None if self._vocoder is None else self._vocoder(mel)
+        return None if self._vocoder is None else self._vocoder(mel, pitch)
+
+    def vocode_early(
+        self, mel: FloatArray, first_frames: int, pitch: FloatArray | None = None
+    ) -> Iterator[FloatArray] | None:
+        """See `Engine.vocode_early`."""
+        return None if self._vocoder is None else self._vocoder.early(mel, first_frames, pitch)
 
 
 def load_onnx_engine(folder: Path, manifest: VoiceManifest, threads: int | None) -> OnnxEngine:

@@ -7,25 +7,58 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from speechkd.errors import ArtifactError, SpeechkdError
-from speechkd.models.tts.interface import AcousticModel, step_counts
+from speechkd.models.tts.interface import AcousticModel, Spoken, step_counts
 from speechkd.models.tts.load import KINDS, build_model
 from speechkd.models.vocoder.checkpoint import build_generator
 from speechkd.models.vocoder.griffinlim import GriffinLim
+from speechkd.models.vocoder.istft import IstftVocoderNetwork
 from speechkd.models.vocoder.istft_store import build_istft
 from speechkd.models.vocoder.load import HifiGanVocoder, IstftVocoder, Vocoder
 from speechkd.synthesis import manifest as files
-from speechkd.synthesis.engines.interface import Controls, EngineName, FloatArray, Predicted
+from speechkd.synthesis.engines.durations import at_pace
+from speechkd.synthesis.engines.interface import Delivery, EngineName, FloatArray, Predicted
+from speechkd.synthesis.engines.vocoders import EngineVocoder, Istft, Shifted, WholeMels
 from speechkd.synthesis.manifest import GriffinLimPart, IstftPart, NoVocoderPart, VoiceManifest
 
 # Builds an acoustic model, still without its weights, from the numbers in voice.json.
 AcousticBuilder = Callable[[Mapping[str, Any]], nn.Module]
+
+
+class TorchVocoder(WholeMels):
+    """A vocoder of torch that needs the whole mel."""
+
+    def __init__(self, vocoder: Vocoder) -> None:
+        self._vocoder = vocoder
+
+    @torch.inference_mode()
+    def run(self, mel: FloatArray) -> FloatArray:
+        """See `WholeMels`."""
+        samples: FloatArray = self._vocoder(torch.from_numpy(mel)[None])[0].float().cpu().numpy()
+        return samples
+
+
+class IstftFilters:
+    """The network of an inverse-STFT vocoder, as `speechkd.synthesis.engines.vocoders.Istft` runs it."""
+
+    def __init__(self, network: IstftVocoderNetwork) -> None:
+        self._network = network
+
+    @torch.inference_mode()
+    def __call__(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """`mel` (1, n_mels, F) to the fields of `istft_numpy.Filters`."""
+        made = self._network.filters(torch.from_numpy(values["mel"]))
+        named = {"real": made.real, "imaginary": made.imaginary, "noise": made.noise}
+        named["f0_hz"] = self._network.f0_hz(made.pitch)
+        return {name: tensor.float().cpu().numpy() for name, tensor in named.items()}
 
 
 class TorchEngine:
@@ -35,9 +68,11 @@ class TorchEngine:
 
     def __init__(self, acoustic: AcousticModel, vocoder: Vocoder | None) -> None:
         self.acoustic = acoustic
-        self.vocoder = vocoder
+        self.vocoder = None if vocoder is None else _engine_vocoder(vocoder)
         self.controls = acoustic.controls
         self.step_counts = step_counts(acoustic)
+        self.has_vocoder = vocoder is not None
+        self.shifts_pitch = self.vocoder is not None and self.vocoder.shifts_pitch
 
     @contextmanager
     def seeded(self, seed: int) -> Iterator[None]:
@@ -47,36 +82,60 @@ class TorchEngine:
             yield
 
     @torch.inference_mode()
-    def predict(self, numbers: Sequence[int], controls: Controls) -> Predicted:
+    def predict(self, numbers: Sequence[int], delivery: Delivery) -> Predicted:
         """See `Engine.predict`."""
-        made = self.acoustic.infer(
-            torch.tensor([list(numbers)], dtype=torch.long),
-            torch.tensor([len(numbers)]),
-            speakers=torch.tensor([controls.speaker]),
-            speed=controls.speed,
-            pitch_semitones=controls.pitch,
-            energy=controls.energy,
-            **self._noise(controls),
-        )
+        noise = self._noise(delivery)
+        made = self._infer(numbers, delivery, None, noise)
+        speeds = delivery.speeds(len(numbers))
+        if speeds is not None:
+            made = self._infer(numbers, delivery, _at_pace(made, speeds), noise)
         n_frames = int(made.mel_lengths[0])
         durations = made.durations[0].cpu().numpy()
         if made.samples is not None:
             return Predicted(n_frames, durations, None, made.samples[0].float().cpu().numpy())
         return Predicted(n_frames, durations, made.mel[0, :n_frames].float().cpu().numpy())
 
-    def _noise(self, controls: Controls) -> dict[str, Any]:
+    def _infer(
+        self, numbers: Sequence[int], delivery: Delivery, durations: Tensor | None, noise: dict[str, Any]
+    ) -> Spoken:
+        return self.acoustic.infer(
+            torch.tensor([list(numbers)], dtype=torch.long),
+            torch.tensor([len(numbers)]),
+            speakers=torch.tensor([delivery.speaker]),
+            durations=durations,
+            pitch_semitones=delivery.pitch,
+            energy=delivery.energy,
+            **noise,
+        )
+
+    def _noise(self, delivery: Delivery) -> dict[str, Any]:
         """What only models with steps are told; their noise follows from the seed of the block around."""
         if not self.step_counts:
             return {}
-        return {"n_steps": controls.steps, "seed": int(torch.randint(2**31, ()))}
+        return {"n_steps": delivery.steps, "seed": int(torch.randint(2**31, ()))}
 
-    @torch.inference_mode()
-    def vocode(self, mel: FloatArray) -> FloatArray | None:
+    def vocode(self, mel: FloatArray, pitch: FloatArray | None = None) -> FloatArray | None:
         """See `Engine.vocode`."""
-        if self.vocoder is None:
-            return None
-        samples: FloatArray = self.vocoder(torch.from_numpy(mel)[None])[0].float().cpu().numpy()
-        return samples
+        return None if self.vocoder is None else self.vocoder(mel, pitch)
+
+    def vocode_early(
+        self, mel: FloatArray, first_frames: int, pitch: FloatArray | None = None
+    ) -> Iterator[FloatArray] | None:
+        """See `Engine.vocode_early`."""
+        return None if self.vocoder is None else self.vocoder.early(mel, first_frames, pitch)
+
+
+def _engine_vocoder(vocoder: Vocoder) -> EngineVocoder:
+    if isinstance(vocoder, IstftVocoder):
+        return Shifted(Istft(IstftFilters(vocoder.generator), vocoder.generator.config), vocoder.level_db)
+    return TorchVocoder(vocoder)
+
+
+def _at_pace(made: Spoken, speeds: npt.NDArray[np.float64]) -> Tensor:
+    """The durations (1, T) of what was made at speed 1, at `speeds` (T,)."""
+    frames = made.durations[0].cpu().numpy()
+    logs = np.log1p(frames) if made.log_durations is None else made.log_durations[0].float().cpu().numpy()
+    return torch.from_numpy(at_pace(frames, logs, speeds))[None]
 
 
 def load_torch_engine(

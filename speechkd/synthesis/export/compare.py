@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speechkd.synthesis.engines.interface import Controls, Engine, FloatArray
+from speechkd.synthesis.engines.interface import Delivery, Engine, FloatArray
 
 SENTENCES = (
     "Yes.",
@@ -17,7 +17,7 @@ SENTENCES = (
     "Twelve people wrote to the mayor in March, and nine of them got an answer; the others, as far as anyone knows, "
     "are still waiting for a word about the road, the school and the broken fountain in the market square.",
 )
-CONTROLS = (Controls(), Controls(speed=1.3, pitch=2.0, energy=0.8))
+DELIVERIES = (Delivery(), Delivery(speed=1.3, pitch=2.0, energy=0.8))
 _CLOSE = 1e-3
 _VOCODED_FRAMES = 100
 
@@ -54,12 +54,12 @@ class Difference:
 
 
 def compare(one: Engine, other: Engine, utterances: Iterable[Sequence[int]]) -> Difference:
-    """The difference of two engines over utterances of symbol numbers, each with `CONTROLS` as far as it obeys them."""
+    """The difference of two engines over utterances of symbol numbers, each in all `DELIVERIES` that it obeys."""
     durations, mels, samples = [], [], []
     n_tokens, n_frames, makes_samples = 0, 0, False
     for numbers in utterances:
-        for controls in CONTROLS:
-            own = _obeyed(controls, one.controls)
+        for delivery in DELIVERIES:
+            own = _obeyed(delivery, one.controls)
             mine, theirs = one.predict(numbers, own), other.predict(numbers, own)
             n_tokens += len(numbers)
             durations.append(int((mine.durations != theirs.durations).sum()))
@@ -93,10 +93,10 @@ def _vocoder_gap(one: Engine, other: Engine, mel: FloatArray) -> float | None:
     return None if mine is None or theirs is None else float(np.abs(mine - theirs).max())
 
 
-def _obeyed(controls: Controls, known: frozenset[str]) -> Controls:
-    return Controls(
-        controls.speaker,
-        controls.speed if "speed" in known else 1.0,
-        controls.pitch if "pitch" in known else 0.0,
-        controls.energy if "energy" in known else 1.0,
+def _obeyed(delivery: Delivery, known: frozenset[str]) -> Delivery:
+    return Delivery(
+        delivery.speaker,
+        delivery.speed if "speed" in known else 1.0,
+        delivery.pitch if "pitch" in known else 0.0,
+        delivery.energy if "energy" in known else 1.0,
     )

@@ -1,4 +1,4 @@
-"""Vocoders as graphs: `mel` (1, n_mels, F) to what `speechkd.synthesis.engines.onnx_vocoders` expects of each kind."""
+"""Vocoders as graphs: `mel` (1, n_mels, F) to what `speechkd.synthesis.engines.vocoders` expects of each kind."""
 
 from __future__ import annotations
 

@@ -22,19 +22,31 @@ _OF_YEAR = rf"(?:,? {_YEAR}\b)?"
 _TH = "(?:st|nd|rd|th)?"
 
 
-def _spoken(month: str, day: str, year_text: str | None) -> str:
+def month_name(text: str) -> str | None:
+    """The month of a name ("November", "nov.") or of a number from 1 to 12; None when there is none."""
+    if text.isdecimal():
+        return MONTHS[int(text) - 1] if len(text) <= 2 and 1 <= int(text) <= 12 else None
+    return _MONTH_OF.get(text.rstrip(".").title())
+
+
+def spoken_date(month: str, day: str, year_text: str | None) -> str:
+    """A date with the month first: "november twenty third, twenty twenty six"."""
     date = f"{month} {ordinal(str(int(day)))}"
     return f"{date}, {year(year_text)}" if year_text else date
 
 
+def spoken_day_first(month: str, day: str, year_text: str | None) -> str:
+    """A date with the day first: "the twenty third of november, twenty twenty six"."""
+    return f"the {_nth(day)} of {month}{_tail(year_text)}"
+
+
 def _month_first(match: Match[str]) -> str:
-    return _spoken(_MONTH_OF[match[1]], match[2], match[3])
+    return spoken_date(_MONTH_OF[match[1]], match[2], match[3])
 
 
 def _day_first(match: Match[str]) -> str:
     day, month, year_text = match.groups()
-    tail = f", {year(year_text)}" if year_text else ""
-    return f"the {ordinal(str(int(day)))} of {_MONTH_OF[month]}{tail}"
+    return spoken_day_first(_MONTH_OF[month], day, year_text)
 
 
 def _month_and_year(match: Match[str]) -> str:
@@ -46,7 +58,7 @@ def _weekdays(match: Match[str]) -> str:
 
 
 def _iso(match: Match[str]) -> str:
-    return _spoken(MONTHS[int(match[3]) - 1], match[4], match[1])
+    return spoken_date(MONTHS[int(match[3]) - 1], match[4], match[1])
 
 
 def _nth(day: str) -> str:
@@ -81,12 +93,12 @@ def _numeric(day_first: bool) -> Callable[[Match[str]], str]:
             return match[0]
         day_leads = first > 12 or (day_first and second <= 12)
         day, month = (first, second) if day_leads else (second, first)
-        return _spoken(MONTHS[month - 1], str(day), _full_year(match[4]))
+        return spoken_date(MONTHS[month - 1], str(day), full_year(match[4]))
 
     return spoken
 
 
-def _full_year(text: str) -> str:
+def full_year(text: str) -> str:
     """The year of two digits that is meant: 24 is 2024, 76 is 1976."""
     return text if len(text) == 4 else ("20" if int(text) < 50 else "19") + text
 

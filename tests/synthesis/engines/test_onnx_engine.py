@@ -17,7 +17,7 @@ import pytest
 from speechkd.errors import ArtifactError, UsageError
 from speechkd.runner.digests import file_digest
 from speechkd.synthesis import Voice, load_voice
-from speechkd.synthesis.engines.interface import Controls
+from speechkd.synthesis.engines.interface import Delivery
 from speechkd.text import ENGLISH_SYMBOLS
 from tests.synthesis.tiny import KINDS
 
@@ -37,7 +37,7 @@ def numbers(length: int) -> list[int]:
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_durations_are_the_same_and_mels_within_a_thousandth(both: Both, kind: str, length: int) -> None:
-    ours, theirs = (voice.engine.predict(numbers(length), Controls()) for voice in both(kind))
+    ours, theirs = (voice.engine.predict(numbers(length), Delivery()) for voice in both(kind))
     np.testing.assert_array_equal(ours.durations, theirs.durations)
     assert theirs.durations.dtype == np.int64 and len(theirs.durations) == length
     assert ours.n_frames == theirs.n_frames == ours.durations.sum() > 0
@@ -59,20 +59,20 @@ def test_controls_and_speakers_do_the_same(both: Both, kind: str) -> None:
     tokens = numbers(30)
     seen = {}
     for controls in (
-        Controls(), Controls(speed=0.5), Controls(speed=2.7), Controls(pitch=7.0), Controls(energy=0.3),
-        Controls(speaker=len(ours.speakers) // 2),
+        Delivery(), Delivery(speed=0.5), Delivery(speed=2.7), Delivery(pitch=7.0), Delivery(energy=0.3),
+        Delivery(speaker=len(ours.speakers) // 2),
     ):  # fmt: skip
         a, b = ours.engine.predict(tokens, controls), theirs.engine.predict(tokens, controls)
         np.testing.assert_array_equal(a.durations, b.durations)
         first, second = (a.samples, b.samples) if a.mel is None else (a.mel, b.mel)
         np.testing.assert_allclose(first, second, atol=1e-3)
         seen[controls] = second
-    plain = seen[Controls()]
-    assert len(seen[Controls(speed=0.5)]) > 1.5 * len(plain) > 2 * len(seen[Controls(speed=2.7)])
-    for control, changed in (("pitch", Controls(pitch=7.0)), ("energy", Controls(energy=0.3))):
+    plain = seen[Delivery()]
+    assert len(seen[Delivery(speed=0.5)]) > 1.5 * len(plain) > 2 * len(seen[Delivery(speed=2.7)])
+    for control, changed in (("pitch", Delivery(pitch=7.0)), ("energy", Delivery(energy=0.3))):
         assert np.array_equal(seen[changed], plain) == (control not in ours.engine.controls)
     if ours.speakers:
-        other = seen[Controls(speaker=1)]
+        other = seen[Delivery(speaker=1)]
         assert len(other) != len(plain) or not np.allclose(other, plain, atol=1e-2)
 
 
@@ -165,7 +165,7 @@ def test_a_file_that_is_no_graph_and_a_graph_of_something_else_are_said(
 
 def test_a_symbol_beyond_the_table_is_the_graphs_error(both: Both) -> None:
     with pytest.raises(ArtifactError, match="cannot run"):
-        both("tokens")[1].engine.predict([1, 5000], Controls())
+        both("tokens")[1].engine.predict([1, 5000], Delivery())
 
 
 def test_threads_are_a_number_from_1(exported: dict[str, Path]) -> None:

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from speechkd.cli.main import main
 from speechkd.errors import ConfigError, UsageError
 from speechkd.synthesis import load_voice, read_manifest
-from speechkd.synthesis.engines.interface import Controls
+from speechkd.synthesis.engines.interface import Delivery
 from speechkd.synthesis.export.compare import compare
 from speechkd.synthesis.export.voice import export_voice
 from speechkd.synthesis.export.weights import in_half_precision
@@ -137,8 +137,8 @@ def test_half_precision_takes_half_the_room_and_both_engines_agree(wide: dict[st
     ours, theirs = (load_voice(wide["half"], engine=engine).engine for engine in ("torch", "onnx"))
     difference = compare(ours, theirs, [TOKENS])
     assert difference.n_durations_apart == 0 and 0 < difference.mel_max < 1e-3
-    plain = load_voice(wide["plain"], engine="torch").engine.predict(TOKENS, Controls())
-    rounded = theirs.predict(TOKENS, Controls())
+    plain = load_voice(wide["plain"], engine="torch").engine.predict(TOKENS, Delivery())
+    rounded = theirs.predict(TOKENS, Delivery())
     assert 0 < np.abs(plain.mel[: len(rounded.mel)] - rounded.mel[: len(plain.mel)]).mean() < 0.05
 
 

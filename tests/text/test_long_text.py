@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechkd.synthesis import Voice, load_voice
-from speechkd.synthesis.long_text import MOST_TOKENS, cut_long
 from speechkd.text import EnglishFrontend, Tokens, Word
+from speechkd.text.long_text import MOST_TOKENS, cut_long
 from speechkd.text.symbols import PAUSES_BY_STRENGTH
 from speechkd.text.tokens import lay_out
 from tests.synthesis.standin import STAND_INS, pack
