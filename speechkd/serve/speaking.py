@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,9 +30,10 @@ def speak(task: Task) -> Iterator[Speech]:
     """
     if not task.ssml:
         return task.voice.stream(task.text, **task.controls)
-    if "ssml" not in inspect.signature(task.voice.stream).parameters:
+    stream: Callable[..., Iterator[Speech]] = task.voice.stream
+    if "ssml" not in inspect.signature(stream).parameters:
         raise UsageError("voices of this version read no SSML", todo="Send a text")
-    return task.voice.stream(task.text, **task.controls, ssml=True)
+    return stream(task.text, **task.controls, ssml=True)
 
 
 def limited(pieces: Iterator[Speech], most_s: float) -> Iterator[Speech]:
