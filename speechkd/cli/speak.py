@@ -29,6 +29,7 @@ def speak(
     engine: speaking.Engine = "auto",
     threads: speaking.Threads = None,
     file: speaking.File = None,
+    ssml: speaking.Ssml = False,
 ) -> None:
     """Speak TEXT through the sound device."""
     from speechkd.synthesis.controls import Controls
@@ -40,7 +41,7 @@ def speak(
     folder = choose_voice(voice)
     device = _sound_device()
     loaded = load_voice(folder, engine=engine, threads=threads)  # type: ignore[arg-type]  # which it checks
-    play(loaded.say(said, controls), loaded.sample_rate, device)
+    play(loaded.say(said, controls, ssml=ssml), loaded.sample_rate, device)
 
 
 def play(pieces: Iterable[Speech], sample_rate: int, device: Any) -> None:

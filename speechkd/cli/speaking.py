@@ -36,6 +36,7 @@ Engine = Annotated[str, typer.Option(help="What runs the networks: onnx, torch, 
 Threads = Annotated[
     int | None, typer.Option(min=1, help="How many may compute at a time.", show_default="2, or all cores with torch")
 ]
+Ssml = Annotated[bool, typer.Option("--ssml", help="The text is an SSML document.")]
 File = Annotated[
     Path | None, typer.Option(help="Text file to speak, UTF-8; - reads standard input.", show_default=False)
 ]

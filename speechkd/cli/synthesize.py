@@ -15,7 +15,7 @@ from speechkd.cli.speaking import STANDARD, read_text
 from speechkd.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from speechkd.synthesis.controls import Controls
+    from speechkd.synthesis.batch import Item
     from speechkd.synthesis.speech import Speech
 
 
@@ -41,6 +41,7 @@ def synthesize(
     engine: speaking.Engine = "auto",
     threads: speaking.Threads = None,
     file: speaking.File = None,
+    ssml: speaking.Ssml = False,
     out_dir: Annotated[
         Path | None,
         typer.Option(help="Folder for a file per line of --file (.txt, .csv, .jsonl).", show_default=False),
@@ -58,7 +59,9 @@ def synthesize(
     if out_dir is not None:
         if text is not None or file is None:
             raise UsageError("--out-dir wants a list of texts", todo="Give it with --file LIST.txt, and no TEXT")
-        _batch(file, choose_voice(voice), out_dir, controls, format_, jobs, engine)
+        from speechkd.synthesis.batch import read_items
+
+        _batch(read_items(file, controls, ssml), file, choose_voice(voice), out_dir, format_, jobs, engine)
         return
     said = read_text(text, file)
     folder = choose_voice(voice)
@@ -73,7 +76,7 @@ def synthesize(
         format_of(output)
     loaded = load_voice(folder, engine=engine, threads=threads)  # type: ignore[arg-type]  # which it checks
     spoken = _Spoken()
-    pieces = speaking.with_progress(spoken.counted(loaded.say(said, controls)), len(said))
+    pieces = speaking.with_progress(spoken.counted(loaded.say(said, controls, ssml=ssml)), len(said))
     pieces = pieces if times is None else with_times(pieces, times)
     _write(pieces, output, loaded.sample_rate, format_)
     factor = spoken.elapsed_s / spoken.speech_s
@@ -112,10 +115,9 @@ def _write(pieces: Iterable[Speech], output: Path, sample_rate: int, format_name
     sys.stdout.buffer.flush()
 
 
-def _batch(file: Path, voice: Path, out: Path, controls: Controls, format_name: str, jobs: int, engine: str) -> None:
-    from speechkd.synthesis.batch import Outcome, read_items, run_batch
+def _batch(items: list[Item], file: Path, voice: Path, out: Path, format_name: str, jobs: int, engine: str) -> None:
+    from speechkd.synthesis.batch import Outcome, run_batch
 
-    items = read_items(file, controls)
     done = 0
 
     def told(outcome: Outcome) -> None:

@@ -185,7 +185,7 @@ def _speak(work: _Work, item: Item) -> Outcome:
             yield piece
 
     try:
-        save(work.path(item), counted(voice.say(item.text, item.controls)), voice.sample_rate)
+        save(work.path(item), counted(voice.say(item.text, item.controls, ssml=item.ssml)), voice.sample_rate)
     except SpeechkdError as error:
         return Outcome(item.name, item.line, problem=str(error))
     return Outcome(item.name, item.line, speech_s)

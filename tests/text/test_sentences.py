@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import time
+from itertools import pairwise
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from speechkd.text import split_sentences
+from speechkd.text.sentences import Sentence, iter_sentences
 
 
 @pytest.mark.parametrize(
@@ -35,3 +41,65 @@ def test_nothing_but_white_space_is_lost() -> None:
 
 def test_empty_text() -> None:
     assert split_sentences(" \n ") == []
+
+
+_PIECES = st.sampled_from(
+    ["Mr.", "Smith", ". ", "! ", "?", "\n", "\n\n", " \n \n ", " ", "...", '"', ")", "[[", "]]", "[", "HH", "U.S.", "He", "no",
+     "5", "\u3002", "Nov. ", "p.m. ", "x" * 45, " " * 45, "." * 45, "A. "]
+)  # fmt: skip
+
+
+@given(st.data())
+@settings(max_examples=400)
+def test_sentences_are_the_same_however_the_text_comes(data: st.DataObject) -> None:
+    text = "".join(data.draw(st.lists(_PIECES, max_size=25)))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=10)))
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    whole = list(iter_sentences(text))
+    assert list(iter_sentences(pieces)) == list(iter_sentences(list(text))) == whole
+    assert [sentence.text for sentence in whole] == split_sentences(text)
+    for sentence in whole:
+        assert text[sentence.start :].startswith(sentence.text)
+    # A paragraph ends where a blank line follows, and at the end of the text.
+    for sentence, behind in pairwise(whole):
+        gap = text[sentence.start + len(sentence.text) : behind.start]
+        assert sentence.ends_paragraph == (gap.count("\n") > 1)
+    assert not whole or whole[-1].ends_paragraph
+
+
+def test_paragraphs() -> None:
+    assert list(iter_sentences("One. Two\n \nThree\nand so on.\n\n\n")) == [
+        Sentence("One.", 0, False), Sentence("Two", 5, True), Sentence("Three\nand so on.", 11, True),
+    ]  # fmt: skip
+
+
+def test_a_sentence_is_told_before_the_text_ends() -> None:
+    taken: list[str] = []
+
+    def pieces():
+        for piece in [
+            "It is cold. ",
+            "Then the sun comes out and ",
+            "everything begins to melt. ",
+            "x" * 50,
+            " never taken",
+        ]:
+            taken.append(piece)
+            yield piece
+
+    assert next(iter(iter_sentences(pieces()))).text == "It is cold."
+    assert len(taken) == 3
+
+
+@pytest.mark.parametrize("unit", [".", "a", ". ", "[[", "\n", " ", "\n ", '!"', "[[a ", "\u3002", "a. "])
+def test_time_is_linear(unit: str) -> None:
+    """Also for a text that comes character by character."""
+
+    def seconds(length: int) -> float:
+        text = (unit * length)[:length] + "x"
+        start = time.process_time()
+        assert "".join(sentence.text for sentence in iter_sentences(list(text)))
+        return time.process_time() - start
+
+    short, long = min(seconds(4_000) for _ in range(3)), min(seconds(32_000) for _ in range(2))
+    assert long < 0.1 or long < 24 * short

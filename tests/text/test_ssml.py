@@ -16,9 +16,7 @@ from speechkd.text.script import Line, lines_of_ssml
 FRONTEND = EnglishFrontend()
 ROWS = (Path(__file__).parent / "ssml_cases.jsonl").read_text(encoding="utf-8").splitlines()
 CASES = [json.loads(row) for row in ROWS]
-SPOKEN, WRONG, HOSTILE = (
-    [case for case in CASES if name in case] for name in ("lines", "error", "hostile")
-)
+SPOKEN, WRONG, HOSTILE = ([case for case in CASES if name in case] for name in ("lines", "error", "hostile"))
 
 
 def document_of(case: dict[str, Any]) -> Any:

@@ -27,8 +27,10 @@ _LONGEST = max(map(len, SYMBOLS))
 # Vowels that bear no stress of their own accord.
 _REDUCED = frozenset("ə ɐ ɚ ɨ ᵻ ər əɹ ɹ̩ r̩ l̩ ɫ̩ m̩ n̩".split())
 _STRESS = {"ˈ": "1", "'": "1", "ˌ": "2"}
-# Ties, lengths, syllables, aspiration and links say nothing that the phones could.
-_SILENT = frozenset("\u035c\u0361\u02d0\u02d1.\u02b0\u203f\u032f\u031a")
+# Between syllables; what stands on its two sides is never one symbol.
+_BORDER = "."
+# Ties, lengths, aspiration and links say nothing that the phones could.
+_SILENT = frozenset("\u035c\u0361\u02d0\u02d1\u02b0\u203f\u032f\u031a")
 
 
 class UnknownSymbol(Exception):
@@ -56,8 +58,7 @@ def _word(word: str, start: int) -> Phones:
     for symbol in _symbols(word, start):
         if symbol in _STRESS:
             stress = _STRESS[symbol]
-            continue
-        for phone in SYMBOLS[symbol]:
+        for phone in SYMBOLS.get(symbol, ()):
             if phone in VOWELS:
                 full += [len(phones)] if symbol not in _REDUCED else []
                 phone, stress = phone + stress, "0"
@@ -76,12 +77,12 @@ def _stressed(phones: list[str], full: list[int]) -> list[str]:
 
 
 def _symbols(word: str, start: int) -> Iterator[str]:
-    """The stress marks and the longest symbols of the table, from the left; `start` is the word's place in the text."""
+    """The stress marks and the longest symbols of the table, from the left; `start`: the word's place in the text."""
     kept = [(char, start + place) for place, char in enumerate(word) if char not in _SILENT]
     chars = "".join(char for char, _ in kept)
     place = 0
     while place < len(chars):
-        size = 1 if chars[place] in _STRESS else _size(chars, place)
+        size = 1 if chars[place] in _STRESS or chars[place] == _BORDER else _size(chars, place)
         if not size:
             raise UnknownSymbol(*kept[place])
         yield chars[place : place + size]
