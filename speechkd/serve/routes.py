@@ -14,7 +14,7 @@ from speechkd.serve.answers import Answer
 from speechkd.serve.bodies import OpenAiSpeech, Synthesis
 from speechkd.serve.limits import Limits
 from speechkd.serve.metrics import MEDIA_TYPE, Metrics
-from speechkd.serve.page_files import FILES, Page
+from speechkd.serve.page_files import Page
 from speechkd.serve.refusals import Refusal
 from speechkd.serve.sent import Sent
 from speechkd.serve.speaking import Task, limited, speak
@@ -127,7 +127,7 @@ def make_router(service: Service, page: Page) -> APIRouter:
     async def metrics() -> Response:
         return Response(service.metrics.page(), headers={"content-type": MEDIA_TYPE})
 
-    for route in FILES:
+    for route in page.routes:
         router.add_api_route(route, _page_route(page, route), methods=["GET"], include_in_schema=False)
     return router
 

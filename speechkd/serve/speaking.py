@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from speechkd.errors import UsageError
 from speechkd.serve.refusals import Refusal
 from speechkd.synthesis.speech import Speech
 from speechkd.synthesis.voice import Voice
@@ -26,14 +24,9 @@ class Task:
 def speak(task: Task) -> Iterator[Speech]:
     """The speech of a task, in the pieces in which it is made; joined they are what `Voice.synthesize` gives.
 
-    Raises UsageError as `Voice.synthesize` does, and for SSML where voices do not read it.
+    Raises what `Voice.synthesize` raises.
     """
-    if not task.ssml:
-        return task.voice.stream(task.text, **task.controls)
-    stream: Callable[..., Iterator[Speech]] = task.voice.stream
-    if "ssml" not in inspect.signature(stream).parameters:
-        raise UsageError("voices of this version read no SSML", todo="Send a text")
-    return stream(task.text, **task.controls, ssml=True)
+    return task.voice.stream(task.text, **task.controls, ssml=task.ssml)
 
 
 def limited(pieces: Iterator[Speech], most_s: float) -> Iterator[Speech]:

@@ -137,6 +137,16 @@ def test_streamed_times_are_those_of_the_whole(server: Running, voices: VoiceTab
     assert starts == pytest.approx(expected, abs=2e-4)
 
 
+def test_ssml_is_spoken_with_its_marks(server: Running, voices: VoiceTable) -> None:
+    ssml = '<speak>One. <mark name="here"/><prosody rate="slow">Two.</prosody></speak>'
+    answer = server.client.post("/synthesize", json={"ssml": ssml, "timestamps": True, "format": "pcm"}).json()
+    speech = voices.find(None).synthesize(ssml, ssml=True)
+    assert {name: answer[name] for name in speech.times()} == speech.times()
+    assert [mark["name"] for mark in answer["marks"]] == ["here"]
+    answer = server.client.post("/synthesize", json={"ssml": "<speak><loud>One.</loud></speak>"})
+    assert answer.status_code == 422 and "loud" in error(answer)["message"]
+
+
 def test_controls_reach_the_voice(server: Running, voices: VoiceTable) -> None:
     controls = {"speed": 0.8, "pitch": 3.0, "energy": 1.5, "volume": 0.5, "pauses": 2.0}
     assert server.say(TEXT, format="pcm", **controls).content == pcm_of(voices, **controls)
