@@ -35,13 +35,19 @@ TRAIN = TORCH + [
     "matplotlib>=3.8",
     "jiwer>=3.0",
     "pystoi>=0.4",
-    "huggingface_hub>=0.30",
+    "huggingface_hub>=1.0",
     "onnx>=1.17",
     "onnxscript>=0.5",
 ]
 
 # Lip reading: films in, the mouth found. Headless: nothing opens a window.
 LIPREADING = TRAIN + ["opencv-python-headless>=4.10,<5", "pillow>=10"]
+
+# Voices from and to the model hub.
+HUB = ["huggingface_hub>=1.0"]
+
+# Sound from the loudspeaker.
+PLAY = ["sounddevice>=0.4.6"]
 
 # Writing a voice's graphs for onnxruntime, which alone speaks from them.
 EXPORT = TORCH + ["onnx>=1.17", "onnxscript>=0.5"]
@@ -52,6 +58,9 @@ METRICS = ["pesq>=0.0.4"]
 # espeak-ng speaks the mini corpus; its library is GPL-3, so it stays out of the other extras.
 DEMO = TRAIN + ["espeakng-loader>=0.2.4"]
 
+# Voices over HTTP, and the page. soxr: Opus knows few sample rates.
+SERVE = ["fastapi>=0.115", "uvicorn>=0.30", "prometheus-client>=0.20", "soxr>=0.3.7", "soundfile>=0.13"]
+
 # The stages on more than one machine.
 CLUSTER = ["dask>=2025.1", "distributed>=2025.1", "submitit>=1.5"]
 
@@ -59,6 +68,7 @@ DEV = (
     DEMO
     + CLUSTER
     + LIPREADING
+    + SERVE
     + [
         "pytest>=8",
         "pytest-xdist>=3.6",
@@ -69,6 +79,9 @@ DEV = (
         "mypy>=1.14",
         "types-PyYAML",
         "import-linter>=2.1",
+        "openai>=1.60",  # a client that others wrote
+        "httpx>=0.27",
+        "selenium>=4.20",  # the page in a browser
         "transformers>=5,<6",  # an independent FastSpeech 2 and HiFi-GAN to compare with
     ]
 )
@@ -86,6 +99,7 @@ setup(
         "speechkd": [
             "py.typed",
             "cli/templates/*.txt",
+            "serve/page/*",
             "text/cases/*.tsv",
             "text/weights/*",
             "align/weights/*",
@@ -100,7 +114,10 @@ setup(
         "lipreading": LIPREADING,
         "metrics": METRICS,
         "export": EXPORT,
+        "hub": HUB,
+        "play": PLAY,
         "demo": DEMO,
+        "serve": SERVE,
         "cluster": CLUSTER,
         "dev": DEV,
     },

@@ -72,18 +72,39 @@ def write_textgrid(path: Path, alignment: Alignment) -> None:
 
 def format_textgrid(alignment: Alignment) -> str:
     """The text of a long-format TextGrid with the tiers `words` and `phones`."""
-    words = _fill_gaps(alignment.words, alignment.duration_s)
-    end = repr(float(alignment.duration_s))
-    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0.0", f"xmax = {end}"]
-    lines += ["tiers? <exists>", "size = 2", "item []:"]
-    for number, (name, intervals) in enumerate((("words", words), ("phones", alignment.phones)), start=1):
-        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
-        lines += ["        xmin = 0.0", f"        xmax = {end}", f"        intervals: size = {len(intervals)}"]
-        for index, interval in enumerate(intervals, start=1):
-            label = interval.label.replace('"', '""')
-            lines += [f"        intervals [{index}]:", f"            xmin = {float(interval.start_s)!r}"]
-            lines += [f"            xmax = {float(interval.end_s)!r}", f'            text = "{label}"']
+    tiers = (("words", _fill_gaps(alignment.words, alignment.duration_s)), ("phones", alignment.phones))
+    lines = [head_text(alignment.duration_s, len(tiers))]
+    for number, (name, intervals) in enumerate(tiers, start=1):
+        lines.append(tier_text(number, name, alignment.duration_s, len(intervals)))
+        lines += [interval_text(index, interval) for index, interval in enumerate(intervals, start=1)]
     return "\n".join(lines) + "\n"
+
+
+def head_text(duration_s: float, n_tiers: int) -> str:
+    """What stands before the tiers; no newline at the end."""
+    head = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0.0", f"xmax = {float(duration_s)!r}"]
+    return "\n".join([*head, "tiers? <exists>", f"size = {n_tiers}", "item []:"])
+
+
+def tier_text(number: int, name: str, duration_s: float, n_intervals: int) -> str:
+    """What stands before the intervals of a tier, the `number`-th (from 1); no newline at the end."""
+    lines = [
+        f"    item [{number}]:",
+        '        class = "IntervalTier"',
+        f'        name = "{name}"',
+        "        xmin = 0.0",
+    ]
+    lines += [f"        xmax = {float(duration_s)!r}", f"        intervals: size = {n_intervals}"]
+    return "\n".join(lines)
+
+
+def interval_text(index: int, interval: Interval) -> str:
+    """The four lines of an interval, the `index`-th of its tier (from 1); no newline at the end."""
+    label = interval.label.replace('"', '""')
+    return (
+        f"        intervals [{index}]:\n            xmin = {float(interval.start_s)!r}\n"
+        f'            xmax = {float(interval.end_s)!r}\n            text = "{label}"'
+    )
 
 
 def _decode(path: Path) -> str:

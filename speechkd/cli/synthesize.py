@@ -1,87 +1,138 @@
-"""`speechkd synthesize`: text to an audio file."""
+"""`speechkd synthesize`: a text to an audio file, a list of texts to a folder of them."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from speechkd.cli import speaking
+from speechkd.cli.speaking import STANDARD, read_text
 from speechkd.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from speechkd.synthesis.batch import Item
+    from speechkd.synthesis.speech import Speech
 
 
 def synthesize(
     text: Annotated[str | None, typer.Argument(help="What to say; or use --file.", show_default=False)] = None,
-    voice: Annotated[
-        str | None,
-        typer.Option(
-            help="Voice folder or name. Default: $SPEECHKD_VOICE, else the package's own, else the newest in ./exp."
-        ),
-    ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Audio file to write, .wav or .flac.")] = Path(
-        "speech.wav"
-    ),
-    speed: Annotated[float, typer.Option(help="Rate of speech, 0.25 to 4.")] = 1.0,
-    pitch: Annotated[float, typer.Option(help="Semitones up or down, -12 to 12.")] = 0.0,
-    energy: Annotated[float, typer.Option(help="Energy factor, 0.25 to 4.")] = 1.0,
-    speaker: Annotated[
-        str | None, typer.Option(help="Who speaks, in a voice of several: see speechkd voices.", show_default=False)
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(help="Denoising steps, of a ProDiff voice: fewer are faster.", show_default="all of the voice's"),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    voice: speaking.VoiceOption = None,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="Audio file: .wav, .flac, .mp3, .ogg, .opus, .pcm; - is standard output."),
+    ] = Path("speech.wav"),
+    speed: speaking.Speed = 1.0,
+    pitch: speaking.Pitch = 0.0,
+    energy: speaking.Energy = 1.0,
+    volume: speaking.Volume = 1.0,
+    pauses: speaking.Pauses = 1.0,
+    speaker: speaking.Speaker = None,
+    steps: speaking.Steps = None,
+    seed: speaking.Seed = 0,
     times: Annotated[
-        Path | None, typer.Option(help="JSON file for the times of words and phones.", show_default=False)
+        Path | None,
+        typer.Option(help="File for the times of words and phones: .json, .srt, .vtt, .TextGrid.", show_default=False),
     ] = None,
-    engine: Annotated[
-        str, typer.Option(help="What runs the networks: onnx, torch, or auto: onnx where the voice has it.")
-    ] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="How many may compute at a time.", show_default="all cores")
+    engine: speaking.Engine = "auto",
+    threads: speaking.Threads = None,
+    file: speaking.File = None,
+    ssml: speaking.Ssml = False,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a file per line of --file (.txt, .csv, .jsonl).", show_default=False),
     ] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="Text file to speak, UTF-8; - reads standard input.", show_default=False)
-    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="With --out-dir: how many processes speak.")] = 1,
+    format_: Annotated[
+        str, typer.Option("--format", help="With --out-dir or -o -: wav, flac, mp3, ogg, opus, pcm.")
+    ] = "wav",
 ) -> None:
-    """Speak TEXT with a packed voice."""
+    """Speak TEXT with a packed voice, or all that --file holds."""
+    from speechkd.synthesis.controls import Controls
     from speechkd.synthesis.find import choose_voice
 
-    words = read_text(text, file)
+    controls = Controls(speed, pitch, energy, volume, pauses, seed, speaker, steps)
+    if out_dir is not None:
+        if text is not None or file is None:
+            raise UsageError("--out-dir wants a list of texts", todo="Give it with --file LIST.txt, and no TEXT")
+        from speechkd.synthesis.batch import read_items
+
+        _batch(read_items(file, controls, ssml), file, choose_voice(voice), out_dir, format_, jobs, engine)
+        return
+    said = read_text(text, file)
     folder = choose_voice(voice)
     # Everything that can be wrong about the request is said before torch is loaded.
-    from speechkd.synthesis.files import write_text
+    from speechkd.audio.formats import format_of
     from speechkd.synthesis.load import load_voice
-    from speechkd.synthesis.speech import check_audio_path
+    from speechkd.synthesis.timestamps import check_times_path, with_times
 
-    check_audio_path(output)
-    loaded = load_voice(folder, engine=engine, threads=threads)  # type: ignore[arg-type]  # which it checks
-    begin = time.perf_counter()
-    speech = loaded.synthesize(words, speed=speed, pitch=pitch, energy=energy, seed=seed, speaker=speaker, steps=steps)
-    elapsed_s = time.perf_counter() - begin
-    speech.save(output)
     if times is not None:
-        write_text(times, json.dumps(speech.times(), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-    factor = elapsed_s / speech.duration_s
+        check_times_path(times)
+    if str(output) != STANDARD:
+        format_of(output)
+    loaded = load_voice(folder, engine=engine, threads=threads)  # type: ignore[arg-type]  # which it checks
+    spoken = _Spoken()
+    pieces = speaking.with_progress(spoken.counted(loaded.say(said, controls, ssml=ssml)), len(said))
+    pieces = pieces if times is None else with_times(pieces, times)
+    _write(pieces, output, loaded.sample_rate, format_)
+    factor = spoken.elapsed_s / spoken.speech_s
+    told = f"{output}: {spoken.speech_s:.2f} s of audio, voice {loaded.name}, real-time factor {factor:.3f}"
     # Plain: rich takes longer to import than the sentence to speak.
-    print(f"{output}: {speech.duration_s:.2f} s of audio, voice {loaded.name}, real-time factor {factor:.3f}")
+    print(told, file=sys.stderr if str(output) == STANDARD else sys.stdout)
 
 
-def read_text(text: str | None, file: Path | None) -> str:
-    """The text to speak, from the argument, a UTF-8 file, or standard input (file "-")."""
-    if (text is None) == (file is None):
-        raise UsageError(
-            "give the text to speak, or a file that holds it", todo='Type: speechkd synthesize "Hello world."'
-        )
-    if file is None:
-        return text or ""
-    try:
-        # Bytes, also from standard input: its own encoding is the locale's.
-        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        return raw.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError("the text file cannot be read", where=str(file), why=str(error)) from error
+class _Spoken:
+    """How much speech came, and how long it took."""
+
+    def __init__(self) -> None:
+        self.speech_s = self.elapsed_s = 0.0
+
+    def counted(self, pieces: Iterable[Speech]) -> Iterator[Speech]:
+        begin = time.perf_counter()
+        for piece in pieces:
+            self.speech_s += piece.duration_s
+            self.elapsed_s += time.perf_counter() - begin
+            yield piece
+            begin = time.perf_counter()
+
+
+def _write(pieces: Iterable[Speech], output: Path, sample_rate: int, format_name: str) -> None:
+    if str(output) != STANDARD:
+        from speechkd.synthesis.speech import save
+
+        save(output, pieces, sample_rate)
+        return
+    from speechkd.audio.formats import FORMATS, encode_pieces
+
+    if format_name not in FORMATS:
+        raise UsageError(f"there is no format {format_name!r}", todo=f"Choose from {', '.join(FORMATS)}")
+    for data in encode_pieces((piece.samples for piece in pieces), sample_rate, FORMATS[format_name]):
+        sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _batch(items: list[Item], file: Path, voice: Path, out: Path, format_name: str, jobs: int, engine: str) -> None:
+    from speechkd.synthesis.batch import Outcome, run_batch
+
+    done = 0
+
+    def told(outcome: Outcome) -> None:
+        nonlocal done
+        done += 1
+        if sys.stderr.isatty():
+            print(f"\r{done} of {len(items)}", end="", file=sys.stderr, flush=True)
+
+    outcomes = run_batch(items, voice, out, format_name=format_name, jobs=jobs, engine=engine, told=told)
+    failed = [each for each in outcomes if each.problem is not None]
+    skipped = sum(each.skipped for each in outcomes)
+    speech_s = sum(each.speech_s for each in outcomes)
+    print(f"{out}: {len(outcomes) - len(failed)} of {len(outcomes)} spoken, {speech_s:.1f} s of audio"
+          + (f"; {skipped} were there already" if skipped else ""))  # fmt: skip
+    for each in failed:
+        print(f"{file}:{each.line}: {each.name}: {each.problem}", file=sys.stderr)
+    if failed:
+        raise DataError(f"{len(failed)} of {len(outcomes)} texts were not spoken", where=str(file), why="see above")

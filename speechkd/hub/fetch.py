@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from speechkd.errors import ConfigError, DataError, ResourceError, missing_extra
@@ -41,20 +41,34 @@ def fetch_files(
     return paths
 
 
+def fetch_at_commit(repository: str, revision: str, name: str, cache_folder: Path | None = None) -> Path:
+    """A local copy of a file whose digest nobody knows beforehand: as that commit has it, to be read as untrusted.
+
+    Raises as `fetch_files`.
+    """
+    _check_names(repository, revision, [name])
+    return _download(repository, revision, name, cache_folder)
+
+
 def _check_request(repository: str, revision: str, sha256: Mapping[str, str]) -> None:
+    _check_names(repository, revision, sha256)
+    if not sha256:
+        raise ConfigError("no file is named", where=repository, todo="List each file with its SHA-256")
+    for name, digest in sha256.items():
+        if not _SHA256.fullmatch(digest):
+            raise ConfigError(f"the digest of {name} is not a SHA-256", where=repository, why=f"it is {digest!r}")
+
+
+def _check_names(repository: str, revision: str, names: Iterable[str]) -> None:
     if not _REPOSITORY.fullmatch(repository) or ".." in repository:
         raise ConfigError(f"{repository!r} is no repository of the hub", todo="Write it as owner/name")
     if not _COMMIT.fullmatch(revision or ""):
         why = f"revision is {revision!r}, and a branch or tag can change under you"
         raise ConfigError("the hub revision is not pinned", where=repository, why=why, todo="Give the 40-digit commit")
-    if not sha256:
-        raise ConfigError("no file is named", where=repository, todo="List each file with its SHA-256")
-    for name, digest in sha256.items():
+    for name in names:
         parts = name.split("/")
         if not _FILE_NAME.fullmatch(name) or PurePosixPath(name).is_absolute() or {"", ".", ".."} & set(parts):
             raise ConfigError(f"{name!r} is not accepted as a file name of a repository", where=repository)
-        if not _SHA256.fullmatch(digest):
-            raise ConfigError(f"the digest of {name} is not a SHA-256", where=repository, why=f"it is {digest!r}")
 
 
 def _download(repository: str, revision: str, name: str, cache_folder: Path | None) -> Path:

@@ -33,7 +33,7 @@ def load_voice(
 
     `engine`: "onnx" runs the voice's onnx graphs with onnxruntime, "torch" its weights with torch; "auto" takes onnx
     where the voice has it and onnxruntime is installed, else torch. Both make the same speech. `threads`: how many may
-    compute at a time (with torch: in the whole process); all cores unless given.
+    compute at a time (with torch: in the whole process); 2 unless given (with torch: all cores).
 
     Every file that is read is checked against its digest first. Raises ArtifactError for a voice that is incomplete,
     changed, of an unknown format or at odds with this version's mel presets; UsageError for an engine that the voice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from speechkd.audio.io import write_audio
-from speechkd.errors import UsageError
+from speechkd.audio.formats import format_of, write_pieces
 from speechkd.synthesis.files import whole_file
 from speechkd.text import Tokens
-
-AUDIO_SUFFIXES = (".wav", ".flac")
 
 
 @dataclass(frozen=True)
@@ -61,25 +58,23 @@ class Speech:
         }
 
     def save(self, path: Path | str) -> Path:
-        """Write a 16-bit .wav or .flac file, whole or not at all, and return its path.
+        """Write a file of the kind that its suffix names, whole or not at all, and return its path.
 
-        Raises UsageError for another suffix, ResourceError when the place cannot be written to.
+        .wav, .flac, .mp3, .ogg, .opus, .pcm (see `speechkd.audio.formats`). Raises UsageError for another suffix,
+        ResourceError when the place cannot be written to.
         """
-        target = check_audio_path(Path(path))
-        with whole_file(target) as draft:
-            write_audio(draft, self.samples, self.sample_rate)
-        return target
+        return save(Path(path), [self], self.sample_rate)
 
 
 def _plain(timed: Timed) -> dict[str, Any]:
     return {"text": timed.text, "start_s": round(timed.start_s, 4), "end_s": round(timed.end_s, 4)}
 
 
-def check_audio_path(path: Path) -> Path:
-    """The path itself if its suffix is one that can be written; UsageError otherwise."""
-    if path.suffix.lower() not in AUDIO_SUFFIXES:
-        todo = f"Use a name that ends in {' or '.join(AUDIO_SUFFIXES)}"
-        raise UsageError(f"cannot write audio to {path.name!r}", why="its suffix names no known format", todo=todo)
+def save(path: Path, pieces: Iterable[Speech], sample_rate: int) -> Path:
+    """Write pieces of speech as they are made into one file, whole or not at all; see `Speech.save`."""
+    fmt = format_of(path)
+    with whole_file(path) as draft:
+        write_pieces(draft, (piece.samples for piece in pieces), sample_rate, fmt)
     return path
 
 

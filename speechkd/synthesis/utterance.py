@@ -15,11 +15,10 @@ from speechkd.synthesis.engines.interface import Delivery, Engine, FloatArray, P
 from speechkd.synthesis.loudness import limited, with_effort
 from speechkd.synthesis.speech import Speech, Timed, timed_tokens
 from speechkd.text import Tokens
-from speechkd.text.script import Line, Prosody
+from speechkd.text.line import NEUTRAL, Line, Prosody
 
 #: About 0.4 s: how long the first piece of a text's sound is, so that it is soon heard.
 EARLY_FRAMES = 35
-_NEUTRAL = Prosody()
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Shape:
 def _prosody_of_tokens(line: Line) -> list[Prosody]:
     """Of the word that each token (T,) belongs to, and of the phone that it is."""
     index = line.tokens.word_index
-    words = line.prosody or (_NEUTRAL,) * len(line.tokens.words)
+    words = line.prosody or (NEUTRAL,) * len(line.tokens.words)
     each = [words[word] for word in np.maximum.accumulate(np.maximum(index, 0))]
     places = [token for token, word in enumerate(index) if word >= 0]
     for phone, prosody in line.phones:
@@ -60,11 +59,12 @@ class LineSpeaker:
         self._name, self._engine, self._preset, self._numbers = name, engine, preset, numbers
 
     def pieces(self, line: Line, speaker: int, controls: Controls, early: bool = False) -> Iterator[Speech]:
-        """The line as it is made, then its pause; in two pieces if it is to be heard `early` and the vocoder can.
+        """The line as it is made, between its silences; in two pieces if it is to be heard `early` and the vocoder can.
 
         Raises ArtifactError for a model that gives no sound, UsageError for a pitch of single words that this voice
         cannot give.
         """
+        yield from self._silence(line.before_s)
         shape = Shape.of(line)
         made = self._engine.predict(self._numbers(line.tokens), self._delivery(speaker, controls, shape))
         if made.n_frames < 1:
@@ -78,7 +78,7 @@ class LineSpeaker:
             samples = limited(sound[: end - start] * (gains[start:end] if gains.size > 1 else gains))
             yield times.speech(samples, start, last=end == made.n_frames * self._preset.hop_samples)
             start = end
-        yield from self._pause(line, controls)
+        yield from self._silence(line.pause_s * (1.0 if line.exact_pause else controls.pauses))
 
     def _delivery(self, speaker: int, controls: Controls, shape: Shape) -> Delivery:
         """What is left to the acoustic model: what neither the vocoder nor a gain can do exactly."""
@@ -127,10 +127,9 @@ class LineSpeaker:
         # Straight lines from the middle of a frame to that of the next: a step would click.
         return (whole * np.interp(np.arange(made.n_frames * hop), frames, volumes)).astype(np.float32)
 
-    def _pause(self, line: Line, controls: Controls) -> Iterator[Speech]:
-        """The silence after a line, if it has any."""
-        pause_s = line.pause_s * (1.0 if line.exact_pause else controls.pauses)
-        n_samples = round(pause_s * self._preset.sample_rate)
+    def _silence(self, duration_s: float) -> Iterator[Speech]:
+        """A silence of that length, if it is any."""
+        n_samples = round(duration_s * self._preset.sample_rate)
         if n_samples:
             silent = Timed("", 0.0, n_samples / self._preset.sample_rate)
             yield Speech(np.zeros(n_samples, np.float32), self._preset.sample_rate, (), (silent,))

@@ -7,14 +7,14 @@ from dataclasses import replace
 from itertools import chain
 
 from speechkd.audio.presets import MelPreset
-from speechkd.errors import UsageError
+from speechkd.errors import NothingToSpeak, UsageError
 from speechkd.synthesis.controls import RANGES, SEEDS, Controls
 from speechkd.synthesis.engines.interface import Engine
 from speechkd.synthesis.manifest import VoiceManifest
 from speechkd.synthesis.speech import Speech, join
 from speechkd.synthesis.utterance import LineSpeaker
 from speechkd.text import Frontend, SymbolTable, Tokens
-from speechkd.text.script import Line, Prosody, lines_of_text
+from speechkd.text.script import Line, Prosody, lines_of_ssml, lines_of_text
 
 # Lines draw from seeds of their own, far from those that people choose: 2**64 over the golden ratio, as hashes do it.
 _SEED_STEP = 0x9E3779B97F4A7C15
@@ -73,17 +73,21 @@ class Voice:
         *,
         volume: float = 1.0,
         pauses: float = 1.0,
+        ssml: bool = False,
     ) -> Speech:
         """Speak `text`, sentence by sentence; the same arguments give the same samples.
 
         `speed` 0.25 to 4 (2 is twice as fast), `pitch` -12 to 12 semitones, `energy` 0.25 to 4 (a factor: how
         forcefully), `volume` 0 to 4 (a factor on the samples, which never clip), `pauses` 0 to 4 (a factor of the
         silences between sentences). `speaker`: one of `speakers`, the first unless given. `steps`: one of
-        `step_counts`, the last unless given; fewer are faster. Raises UsageError for a text with nothing to speak, for
-        a control or a seed outside its range, a control or a number of steps that this voice does not have, and for an
-        unknown speaker.
+        `step_counts`, the last unless given; fewer are faster. With `ssml` the text is an SSML document (docs/ssml.md).
+        Raises UsageError for a text with nothing to speak, for a control or a seed outside its range, a control or a
+        number of steps that this voice does not have, and for an unknown speaker; DataError with line and column for a
+        mistake in a document.
         """
-        return join(list(self.say(text, Controls(speed, pitch, energy, volume, pauses, seed, speaker, steps))))
+        return join(
+            list(self.say(text, Controls(speed, pitch, energy, volume, pauses, seed, speaker, steps), ssml=ssml))
+        )
 
     def stream(
         self,
@@ -97,28 +101,44 @@ class Voice:
         *,
         volume: float = 1.0,
         pauses: float = 1.0,
+        ssml: bool = False,
     ) -> Iterator[Speech]:
         """The pieces of what `synthesize` returns, as they are made; their times are from the start of the piece."""
-        return self.say(text, Controls(speed, pitch, energy, volume, pauses, seed, speaker, steps))
+        return self.say(text, Controls(speed, pitch, energy, volume, pauses, seed, speaker, steps), ssml=ssml)
 
-    def say(self, text: str, controls: Controls, phones: Mapping[int, Prosody] | None = None) -> Iterator[Speech]:
-        """As `stream`, with all controls in one. What is wrong with them or with the text is raised at once.
+    def say(
+        self,
+        text: str | Iterable[str],
+        controls: Controls,
+        phones: Mapping[int, Prosody] | None = None,
+        *,
+        ssml: bool = False,
+    ) -> Iterator[Speech]:
+        """As `stream`, with all controls in one. What is wrong with them, or a text without words, is raised at once.
 
-        `phones` changes single phones, by their place among the phones of the whole text, pauses not counted. A place
-        that the text does not reach is a UsageError, after all is said.
+        A plain text may come in pieces, in whose memory it is then spoken. `phones` changes single phones, by their
+        place among the phones of the whole text, pauses not counted. A place that the text does not reach is a
+        UsageError, after all is said.
         """
         self.check(controls)
-        lines = lines_of_text(text, self._frontend)
-        first = next(lines, None)
-        if first is None:
-            shown = text.strip()[:40]
+        lines = self._lines_of(text, ssml)
+        try:
+            first = next(lines)
+        except NothingToSpeak as error:
+            shown = text.strip()[:40] if isinstance(text, str) else ""
             why = f"no word is left of {shown!r}" if shown else "the text is empty"
-            raise UsageError("there is nothing to speak", why=why, todo="Give a text with at least one word")
+            todo = "Give a text with at least one word"
+            raise UsageError("there is nothing to speak", why=why, todo=todo) from error
         return self._spoken(_with_phones(chain([first], lines), phones or {}), controls)
+
+    def _lines_of(self, text: str | Iterable[str], ssml: bool) -> Iterator[Line]:
+        if not ssml:
+            return lines_of_text(text, self._frontend)
+        return lines_of_ssml(text if isinstance(text, str) else "".join(text), self._frontend)
 
     def _spoken(self, lines: Iterator[Line], controls: Controls) -> Iterator[Speech]:
         for number, line in enumerate(lines):
-            speaker = self._speaker_number(line.speaker or controls.speaker)
+            speaker = self._speaker_number(self._who(line) or controls.speaker)
             seed = (controls.seed + number * _SEED_STEP) % SEEDS
             pieces = self._lines.pieces(line, speaker, controls, early=not number)
             # Not around the loop: whoever takes the pieces may draw something in between. What a line draws by chance
@@ -127,6 +147,16 @@ class Voice:
                 first = next(pieces)
             yield first
             yield from pieces
+
+    def _who(self, line: Line) -> str | None:
+        """The speaker that an SSML document names: by <voice>, which here chooses among the speakers of one voice."""
+        if line.voice is None or line.voice == self.name or line.speaker:
+            return line.speaker
+        if line.voice not in self.speakers:
+            known = ", ".join((self.name, *self.speakers))
+            todo = f"Known here: {known}; another voice speaks a document of its own"
+            raise UsageError(f"there is no voice {line.voice!r} in the voice {self.name}", todo=todo)
+        return line.voice
 
     def sentences(self, text: str) -> list[Tokens]:
         """The tokens of each sentence that has a word; a line of dashes between two sentences is passed over.

@@ -378,10 +378,10 @@ def test_a_voice_that_was_changed(
         (["Hi.", "--speed", "nan"], 2, ("speed is nan",)),
         (["Hi.", "--speed", "fast"], 2, ("--speed", "speechkd synthesize --help")),
         (["Hi.", "--pitch", "40"], 2, ("pitch is 40", "-12 to 12")),
-        (["Hi.", "-o", "out.mp3"], 2, ("out.mp3", ".wav or .flac")),
+        (["Hi.", "-o", "out.doc"], 2, ("out.doc", ".wav, .flac")),
         (["Hi.", "-o", "/proc/none/out.wav"], 6, ("/proc/none/out.wav", "cannot be written")),
         (["Hi.", "-o", "voice/card.md/out.wav"], 6, ("voice/card.md/out.wav", "cannot be written")),
-        (["Hi.", "--volume", "3"], 2, ("--volume", "speechkd synthesize --help")),
+        (["Hi.", "--loudness", "3"], 2, ("--loudness", "speechkd synthesize --help")),
         (["--file", "nowhere.txt"], 3, ("nowhere.txt", "cannot be read")),
         ([], 2, ("give the text",)),
     ],
@@ -406,7 +406,7 @@ def test_a_disk_that_fills_up_leaves_no_part_of_a_file(
         Path(path).write_bytes(b"RIFF")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("speechkd.synthesis.speech.write_audio", full)
+    monkeypatch.setattr("speechkd.synthesis.speech.write_pieces", full)
     (tmp_path / "out.wav").write_bytes(b"older")
     call("synthesize", "Hi.", "--voice", "voice", "-o", "out.wav").complains(6, "out.wav", "No space left")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.wav", "voice"]

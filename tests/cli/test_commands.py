@@ -90,7 +90,8 @@ def _timed(command: list[str]) -> float:
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     code, page, _ = call(capsys, "--help")
     assert code == 0 and set(cli.COMMANDS) == {
-        "run", "finetune", "synthesize", "export", "voices", "config", "data", "distill", "align", "doctor", "new"
+        "run", "finetune", "synthesize", "speak", "export", "voices", "config", "data", "distill", "align",
+        "doctor", "new"
     }  # fmt: skip
     for name, command in cli.COMMANDS.items():
         assert f"  {name} " in page and command.help in page

@@ -50,7 +50,7 @@ def test_length_is_the_durations_times_the_hop(voice):
     for sentence in ("The zyx sat, then it slept.", "Did it?"):
         numbers = ENGLISH_SYMBOLS.encode(tokens.tokens(sentence).symbols)
         frames += sum(0 if ENGLISH_SYMBOLS.symbols[n] == "|" else (2 + n % 3) * 2 for n in numbers)
-    speech = voice.synthesize(TEXT)
+    speech = voice.synthesize(TEXT, pauses=0)
     assert len(speech.samples) == frames * 256
     assert speech.samples.dtype == np.float32
     assert np.abs(speech.samples).max() <= 1.0
@@ -58,7 +58,7 @@ def test_length_is_the_durations_times_the_hop(voice):
 
 
 def test_words_and_phones_tile_the_audio(voice):
-    speech = voice.synthesize(TEXT)
+    speech = voice.synthesize(TEXT, pauses=0)
     assert [word.text for word in speech.words] == ["the", "zyx", "sat", "then", "it", "slept", "did", "it"]
     starts = [phone.start_s for phone in speech.phones]
     ends = [phone.end_s for phone in speech.phones]
@@ -75,11 +75,11 @@ def test_words_and_phones_tile_the_audio(voice):
 
 
 def test_sentences_of_a_long_text_follow_each_other(voice):
-    both = voice.synthesize(TEXT)
+    both = voice.synthesize(TEXT, pauses=0)
     first, second = (voice.synthesize(part) for part in ("The zyx sat, then it slept.", "Did it?"))
     np.testing.assert_array_equal(both.samples, np.concatenate([first.samples, second.samples]))
     assert both.words[-1].end_s == pytest.approx(first.duration_s + second.words[-1].end_s)
-    assert len(voice.synthesize("Did it? " * 20).samples) == 20 * len(second.samples)
+    assert len(voice.synthesize("Did it? " * 20, pauses=0).samples) == 20 * len(second.samples)
 
 
 def test_the_same_call_gives_the_same_samples_and_leaves_the_seeds_alone(voice):
@@ -115,7 +115,7 @@ def test_nothing_to_speak_is_said(voice, text):
 
 def test_a_sentence_without_words_is_passed_over(voice):
     np.testing.assert_array_equal(
-        voice.synthesize("Did it? ... Did it?").samples, np.tile(voice.synthesize("Did it?").samples, 2)
+        voice.synthesize("Did it? ... Did it?", pauses=0).samples, np.tile(voice.synthesize("Did it?").samples, 2)
     )
 
 
@@ -138,7 +138,7 @@ def test_save_never_leaves_half_a_file(voice, tmp_path, monkeypatch):
         draft.write_bytes(b"RIFF half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("speechkd.synthesis.speech.write_audio", full)
+    monkeypatch.setattr("speechkd.synthesis.speech.write_pieces", full)
     with pytest.raises(ResourceError, match="No space left"):
         speech.save(path)
     assert path.read_bytes() == b"older"

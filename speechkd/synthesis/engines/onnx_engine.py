@@ -8,6 +8,7 @@ they are then rounded by the same arithmetic as torch's, in double precision, an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -30,6 +31,8 @@ _GRAPH_ERRORS = (
     state.NotImplemented, state.RuntimeException, RuntimeError, ValueError,
 )  # fmt: skip
 _ERRORS_ONLY = 3
+#: Unless told otherwise: with more, a sentence is said hardly sooner, and the last digits of its samples are others.
+MOST_THREADS = 2
 _AGAIN = "Export the voice again: speechkd export"
 
 
@@ -40,8 +43,7 @@ class Graph:
         self._path = path
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
-        if threads is not None:
-            options.intra_op_num_threads = threads
+        options.intra_op_num_threads = threads or min(os.cpu_count() or 1, MOST_THREADS)
         # Threads that wait by spinning burn a processor that others may need, and save next to nothing here.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
