@@ -9,12 +9,9 @@ from starlette.responses import Response
 from speechkd.serve.refusals import Refusal
 
 FOLDER = Path(__file__).parent / "page"
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
+_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+#: Where the page lies; its other files are beside it, by their names.
+HOME = "/"
 _INDEX = "index.html"
 #: Nothing from elsewhere, nothing inline; sound that a script holds may be played.
 POLICY = (
@@ -24,29 +21,28 @@ POLICY = (
 
 
 class Page:
-    """The files as they were when the server started, by their routes; the index is `/`."""
+    """The files as they were when the server started."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        files = sorted(path for path in folder.glob("*") if path.suffix in _TYPES)
-        self._content = {_route(path): (path.read_bytes(), _TYPES[path.suffix]) for path in files}
+        files = sorted(path for path in folder.glob("*.*") if path.suffix in _KINDS)
+        self._files = {
+            HOME if path.name == _INDEX else f"/{path.name}": (path.read_bytes(), _KINDS[path.suffix]) for path in files
+        }
 
     @property
     def routes(self) -> tuple[str, ...]:
-        """The routes of its files; `/` is always one."""
-        return tuple({"/": None, **self._content})
+        """Where its files are; the page itself always has a route, which says so where this installation has none."""
+        return tuple({HOME: None} | dict.fromkeys(self._files))
 
     @property
     def is_there(self) -> bool:
         """Whether this installation has a page."""
-        return "/" in self._content
+        return HOME in self._files
 
     def answer(self, route: str) -> Response:
-        """The file of one of the `routes`. Refusal (404) where this installation has no page."""
-        if route not in self._content:
+        """The file of one of the `routes`. Refusal (404) where this installation has none."""
+        if route not in self._files:
             raise Refusal(404, "not_found", "this installation has no page; the routes for programs are all there")
-        content, kind = self._content[route]
-        return Response(content, headers={"content-type": kind, "content-security-policy": POLICY})
-
-
-def _route(path: Path) -> str:
-    return "/" if path.name == _INDEX else f"/{path.name}"
+        content, kind = self._files[route]
+        headers = {"content-type": f"{kind}; charset=utf-8", "content-security-policy": POLICY}
+        return Response(content, headers=headers)

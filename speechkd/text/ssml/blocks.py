@@ -7,7 +7,7 @@ Words whose sound is given (`<phoneme>`, `<say-as>`) stand in it as phonemes in 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from speechkd.errors import DataError
@@ -30,6 +30,7 @@ LONGEST_NAME = 200
 ALPHABETS = ("ipa", "x-arpabet", "cmu-arpabet", "arpabet")
 
 _BLANK = re.compile(r"\s")
+_SENTENCE_BEGIN = re.compile(r"[\"'\u2018\u201c(]*[^\W\d_]")
 _SENTENCE_END = re.compile(r"[.!?\u2026][\"'\u2019\u201d)]*\Z")
 
 
@@ -131,22 +132,25 @@ class _Builder:
         """The text since the last tag becomes part of the block."""
         text = "".join(text for text, _ in self._run)
         if text:
-            if self._english and OPEN in text:
-                self._check_phonemes(text)
-            self._add(_BLANK.sub(" ", text))
+            self._add_text(text, self._place_in_run)
         self._run = []
 
-    def _check_phonemes(self, text: str) -> None:
+    def _add_text(self, text: str, place_of: Callable[[int], Place]) -> None:
+        """Put text of the document behind that of the block; `place_of` tells where each of its characters stands."""
+        if self._english and OPEN in text:
+            self._check_phonemes(text, place_of)
+        self._add(_BLANK.sub(" ", text))
+
+    def _check_phonemes(self, text: str, place_of: Callable[[int], Place]) -> None:
         """Phonemes in double brackets that are wrong are told with their place in the document."""
         for match in PASSAGE.finditer(text):
             try:
                 self._block.given += [None] * len(read_passage(match[1], text, match.start(1)))
             except DataError as error:
-                raise self._place_in_run(match.start()).error(error.what, todo=error.todo) from None
+                raise place_of(match.start()).error(error.what, todo=error.todo) from None
         without = PASSAGE.sub(lambda match: " " * len(match[0]), text)
         if OPEN in without:
-            place = self._place_in_run(without.index(OPEN))
-            raise place.error(
+            raise place_of(without.index(OPEN)).error(
                 f"phonemes begin with {OPEN} and do not end", todo=f"Close them with {CLOSE} before the next tag"
             )
 
@@ -160,8 +164,8 @@ class _Builder:
     def _add(self, text: str) -> None:
         """Put text behind that of the block, with the prosody of the innermost element."""
         block, prosody = self._block, self._open[-1].prosody
-        if self._texts and text[0] != " " and _SENTENCE_END.search(self._texts[-1][-8:]):
-            text = " " + text  # "<s>" left out between two sentences, and no blank either
+        if self._texts and _SENTENCE_BEGIN.match(text) and _SENTENCE_END.search(self._texts[-1][-8:]):
+            text = " " + text  # "…<emphasis>One.</emphasis><emphasis>Two.</emphasis>…"
         if (block.spans[-1][1] if block.spans else NEUTRAL) != prosody:
             block.spans.append((self._length, prosody))
         self._texts.append(text)
@@ -174,11 +178,10 @@ class _Builder:
     def _replace(self, element: _Open, content: str) -> None:
         """What stands for the content of `<sub>`, `<say-as>` and `<phoneme>`."""
         attributes, place = element.attributes, element.place
-        if element.name == "sub":
-            self._run = [(_name(attributes["alias"], "alias", place, longest=None), place)]
-            self._end_run()
-            return
         self._run = []
+        if element.name == "sub":
+            self._add_text(_name(attributes["alias"], "alias", place, longest=None), lambda _: place)
+            return
         if self._english is None:
             raise place.error(f"<{element.name}> is for English", why=f"the voice speaks {self._language or 'another'}")
         if element.name == "phoneme":

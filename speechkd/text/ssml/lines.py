@@ -15,7 +15,7 @@ from speechkd.text.long_text import cut_words, pauses_of
 from speechkd.text.sentences import Sentence, iter_sentences
 from speechkd.text.ssml.blocks import Block
 from speechkd.text.ssml.together import align_words
-from speechkd.text.tokens import Tokens, Word, lay_out
+from speechkd.text.tokens import Word, lay_out
 
 _Point = tuple[int, Mark | Silence]
 
@@ -51,13 +51,14 @@ def _items_of_sentence(
 ) -> Iterator[Item]:
     """The lines of one sentence: more than one where a silence interrupts it."""
     try:
-        tokens = cut_words(frontend.tokens(sentence.text))
+        read = frontend.tokens(sentence.text)
     except NothingToSpeak:
         yield from (point for _, point in points)
         return
-    parts = _Parts.of(block, sentence, [place for place, _ in points], tokens, frontend)
+    words = [word.text for word in cut_words(read).words]
+    parts = _Parts.of(block, sentence, [place for place, _ in points], words, frontend)
     prosody = parts.prosody if any(each != NEUTRAL for each in parts.prosody) else ()
-    spoken = replace(tokens, words=tuple(_given(tokens.words, given)))
+    spoken = cut_words(replace(read, words=tuple(_given(read.words, given))))
     line = Line(spoken, prosody, SENTENCE_PAUSE_S, voice=block.voice, speaker=block.speaker)
     yield from _interrupted(line, [(parts.words[place], point) for place, point in points])
 
@@ -119,22 +120,23 @@ class _Parts:
     words: Mapping[int, int]
 
     @classmethod
-    def of(cls, block: Block, sentence: Sentence, places: Sequence[int], tokens: Tokens, frontend: Frontend) -> _Parts:
+    def of(
+        cls, block: Block, sentence: Sentence, places: Sequence[int], together: Sequence[str], frontend: Frontend
+    ) -> _Parts:
         """Those between the elements and the given places inside a sentence."""
         end = sentence.start + len(sentence.text)
         first, last = (bisect_right(block.spans, place, key=_start_of_span) for place in (sentence.start, end - 1))
         cuts = sorted({sentence.start, *places, *(start for start, _ in block.spans[first:last])})
         texts = [block.text[a:b] for a, b in pairwise((*cuts, end))]
-        n_words = len(tokens.words)
         if len(texts) == 1:
-            return cls((_prosody_at(block, sentence.start),) * n_words, {})
+            return cls((_prosody_at(block, sentence.start),) * len(together), {})
         apart = [_word_texts(text, frontend) for text in texts]
         begins = list(accumulate(map(len, apart), initial=0))
-        aligned = align_words([word for words in apart for word in words], [word.text for word in tokens.words])
+        aligned = align_words([word for words in apart for word in words], together)
         part_of_word = [max(0, bisect_right(begins, word) - 1) for word in aligned.apart_of]
         each = [_prosody_at(block, cut) for cut in cuts]
-        together = (aligned.together_of[begin] for begin in begins)
-        return cls(tuple(each[part] for part in part_of_word), dict(zip(cuts, together, strict=False)))
+        words = (aligned.together_of[begin] for begin in begins)
+        return cls(tuple(each[part] for part in part_of_word), dict(zip(cuts, words, strict=False)))
 
 
 def _start_of_span(span: tuple[int, Prosody]) -> int:

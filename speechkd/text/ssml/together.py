@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 # How far the two readings may run apart before they are taken to be different word by word.
 _REACH = 8
@@ -34,14 +35,28 @@ def align_words(apart: Sequence[str], together: Sequence[str]) -> Alignment:
     together_of: list[int] = []
     i = j = 0
     while i < len(apart) or j < len(together):
-        n_apart, n_together = _step(apart[i : i + _REACH + _SURE], together[j : j + _REACH + _SURE])
-        together_of += [j + k * n_together // n_apart for k in range(n_apart)]
-        apart_of += [min(i + (2 * k + 1) * n_apart // (2 * n_together), len(apart) - 1) for k in range(n_together)]
-        i, j = i + n_apart, j + n_together
+        for n_apart, n_together in _steps(apart[i : i + _REACH + _SURE], together[j : j + _REACH + _SURE]):
+            together_of += [j + k * n_together // n_apart for k in range(n_apart)]
+            halves = ((2 * k + 1) * n_apart // (2 * n_together) for k in range(n_together))
+            apart_of += [min(i + half, len(apart) - 1) for half in halves]
+            i, j = i + n_apart, j + n_together
     return Alignment(tuple(apart_of), (*together_of, len(together)))
 
 
-def _step(apart: Sequence[str], together: Sequence[str]) -> tuple[int, int]:
+def _steps(apart: Sequence[str], together: Sequence[str]) -> list[tuple[int, int]]:
+    """How many words of each go together next, up to where the two readings are the same again."""
+    n_apart, n_together = _same_again(apart, together)
+    if n_apart == n_together == 1:
+        return [(1, 1)]
+    # The few words in which they differ may have equal ones among them.
+    matcher = SequenceMatcher(None, apart[:n_apart], together[:n_together], autojunk=False)
+    steps: list[tuple[int, int]] = []
+    for kind, a, b, c, d in matcher.get_opcodes():
+        steps += [(1, 1)] * (b - a) if kind == "equal" else [(b - a, d - c)]
+    return steps
+
+
+def _same_again(apart: Sequence[str], together: Sequence[str]) -> tuple[int, int]:
     """How many words of each go together before the readings are the same again: (1, 1) when they are now."""
     if apart[:1] == together[:1]:
         return 1, 1

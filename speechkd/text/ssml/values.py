@@ -40,7 +40,7 @@ class _Value:
 
     @property
     def factor(self) -> float:
-        """ "80%" and "0.8" → 0.8, "-20%" → 0.8, "+20%" → 1.2."""
+        """The factor of a percentage or a plain number: "80%", "0.8" and "-20%" → 0.8, "+20%" → 1.2."""
         share = self.signed / 100 if self.unit == "%" else self.signed
         return 1 + share if self.sign else share
 
@@ -74,7 +74,8 @@ def volume(text: str, place: Place) -> float:
     value = _read(text, VOLUMES, ("%", "dB"), place, "volume", todo)
     if isinstance(value, float):
         return value
-    factor = 10 ** (value.signed / 20) if value.unit == "dB" and value.number < 100 else value.factor
+    # Far above the range 10 to that power would not be a number.
+    factor = 10 ** (min(value.signed, 1000.0) / 20) if value.unit == "dB" else value.factor
     return _within(factor, "volume", text, place)
 
 
