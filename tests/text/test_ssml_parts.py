@@ -102,7 +102,6 @@ def test_decibels(db: float) -> None:
 
 @given(st.text(max_size=12))
 @settings(max_examples=80, deadline=None)
-@settings(deadline=None)
 def test_any_value_is_a_number_or_an_error_with_its_place(text: str) -> None:
     for read in (values.rate, values.pitch, values.volume, values.seconds):
         value = outcome(partial(read, text, HERE))
@@ -166,7 +165,6 @@ OPENING = ["<emphasis level='strong'>", "<prosody rate='slow'>", "<lang xml:lang
 
 @given(st.sampled_from(TEXTS), st.data())
 @settings(max_examples=60, deadline=None)
-@settings(deadline=None)
 def test_a_text_is_read_the_same_with_elements_in_it(text: str, data: st.DataObject) -> None:
     """Elements around any words and marks between any change neither words nor sounds nor where sentences end."""
     words = text.split()
@@ -204,7 +202,6 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=14).map("".join), st.booleans())
 @settings(max_examples=400, deadline=None)
-@settings(deadline=None)
 def test_any_document_gives_lines_or_an_error(inside: str, whole: bool) -> None:
     document = f"<speak>{inside}</speak>" if whole else inside
     lines = outcome(lambda: list(lines_of_ssml(document, FRONTEND)))
