@@ -8,6 +8,7 @@ from pydantic import Field
 
 from speechkd.config.model import Config
 from speechkd.synthesis.controls import RANGES, SEEDS
+from speechkd.text.line import Prosody
 
 _Name = Annotated[str, Field(max_length=200)]
 # Strict: true is no number, and neither is "1".
@@ -19,6 +20,18 @@ Pauses = Annotated[float, Field(strict=True, ge=RANGES["pauses"].low, le=RANGES[
 Seed = Annotated[int, Field(strict=True, ge=0, lt=SEEDS)]
 Steps = Annotated[int, Field(strict=True, ge=1)]
 Switch = Annotated[bool, Field(strict=True)]
+
+
+#: More changes than a text of the longest length has phones.
+_MOST_CHANGES = 100_000
+
+
+class PhoneChange(Config):
+    """Another length or pitch of one phone: `index` counts the phones of the text, pauses left out."""
+
+    index: Annotated[int, Field(strict=True, ge=0)]
+    duration: Annotated[float, Field(strict=True, ge=0.25, le=4.0)] = 1.0
+    pitch: Pitch = 0.0
 
 
 class OpenAiVoice(Config):
@@ -61,3 +74,8 @@ class Synthesis(Config):
     format: _Name = "wav"
     stream: Switch = False
     timestamps: Switch = False
+    phones: Annotated[tuple[PhoneChange, ...], Field(max_length=_MOST_CHANGES)] = ()
+
+    def changes(self) -> dict[int, Prosody]:
+        """The phones that are to be said otherwise, as `Voice.say` takes them; of two for one phone the last counts."""
+        return {change.index: Prosody(rate=1.0 / change.duration, pitch=change.pitch) for change in self.phones}

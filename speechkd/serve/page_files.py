@@ -1,4 +1,4 @@
-"""The page: three files of the package, read once, served under a policy that lets nothing else in."""
+"""The page: files of the package, read once, served under a policy that lets nothing else in."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from starlette.responses import Response
 from speechkd.serve.refusals import Refusal
 
 FOLDER = Path(__file__).parent / "page"
-FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-}
+_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+#: Where the page lies; its other files are beside it, by their names.
+HOME = "/"
+_INDEX = "index.html"
 #: Nothing from elsewhere, nothing inline; sound that a script holds may be played.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -25,18 +24,25 @@ class Page:
     """The files as they were when the server started."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        found = {route: folder / name for route, (name, _) in FILES.items()}
-        self._content = {route: path.read_bytes() for route, path in found.items() if path.is_file()}
+        files = sorted(path for path in folder.glob("*.*") if path.suffix in _KINDS)
+        self._files = {
+            HOME if path.name == _INDEX else f"/{path.name}": (path.read_bytes(), _KINDS[path.suffix]) for path in files
+        }
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """Where its files are; the page itself always has a route, which says so where this installation has none."""
+        return tuple({HOME: None} | dict.fromkeys(self._files))
 
     @property
     def is_there(self) -> bool:
         """Whether this installation has a page."""
-        return "/" in self._content
+        return HOME in self._files
 
     def answer(self, route: str) -> Response:
-        """The file of a route of `FILES`. Refusal (404) where this installation has none."""
-        if route not in self._content:
+        """The file of one of the `routes`. Refusal (404) where this installation has none."""
+        if route not in self._files:
             raise Refusal(404, "not_found", "this installation has no page; the routes for programs are all there")
-        return Response(
-            self._content[route], headers={"content-type": FILES[route][1], "content-security-policy": POLICY}
-        )
+        content, kind = self._files[route]
+        headers = {"content-type": f"{kind}; charset=utf-8", "content-security-policy": POLICY}
+        return Response(content, headers=headers)

@@ -14,13 +14,13 @@ from speechkd.serve.answers import Answer
 from speechkd.serve.bodies import OpenAiSpeech, Synthesis
 from speechkd.serve.limits import Limits
 from speechkd.serve.metrics import MEDIA_TYPE, Metrics
-from speechkd.serve.page_files import FILES, Page
+from speechkd.serve.page_files import Page
 from speechkd.serve.refusals import Refusal
 from speechkd.serve.sent import Sent
 from speechkd.serve.speaking import Task, limited, speak
 from speechkd.serve.voices import VoiceTable
 from speechkd.serve.work import Job, Work
-from speechkd.synthesis.controls import CONTROL_NAMES
+from speechkd.synthesis.controls import CONTROL_NAMES, Controls
 
 #: Programs written for OpenAI's service send these; all mean the voices here.
 MODELS = ("speechkd", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
@@ -47,7 +47,7 @@ class Service:
         voice = self.voices.find(body.voice_name)
         self._check_length(body.input, "input")
         answer = _openai_answer(body, fmt, voice.sample_rate)
-        return await self._spoken(Task(voice, body.input, {"speed": body.speed}), answer, fmt)
+        return await self._spoken(Task(voice, body.input, Controls(speed=body.speed)), answer, fmt)
 
     async def synthesis(self, body: Synthesis) -> Response:
         """`POST /synthesize`."""
@@ -57,8 +57,8 @@ class Service:
         self._check_length(said, name)
         fmt = _find_format(body.format, "format")
         voice = self.voices.find(body.voice)
-        controls = {control: getattr(body, control) for control in CONTROL_NAMES}
-        task = Task(voice, said, controls, ssml=body.ssml is not None)
+        controls = Controls(**{control: getattr(body, control) for control in CONTROL_NAMES})
+        task = Task(voice, said, controls, body.changes(), ssml=body.ssml is not None)
         return await self._spoken(task, _own_answer(body, fmt, voice.sample_rate), fmt)
 
     def _check_length(self, text: str, param: str) -> None:
@@ -127,7 +127,7 @@ def make_router(service: Service, page: Page) -> APIRouter:
     async def metrics() -> Response:
         return Response(service.metrics.page(), headers={"content-type": MEDIA_TYPE})
 
-    for route in FILES:
+    for route in page.routes:
         router.add_api_route(route, _page_route(page, route), methods=["GET"], include_in_schema=False)
     return router
 

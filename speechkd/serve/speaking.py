@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from speechkd.errors import UsageError
 from speechkd.serve.refusals import Refusal
+from speechkd.synthesis.controls import Controls
 from speechkd.synthesis.speech import Speech
 from speechkd.synthesis.voice import Voice
+from speechkd.text.line import Prosody
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be said, by whom and how: `controls` are arguments of `Voice.stream`."""
+    """What is to be said, by whom and how; see `Voice.say`."""
 
     voice: Voice
     text: str
-    controls: dict[str, Any] = field(default_factory=dict)
+    controls: Controls
+    phones: Mapping[int, Prosody] = field(default_factory=dict)
     ssml: bool = False
 
 
 def speak(task: Task) -> Iterator[Speech]:
     """The speech of a task, in the pieces in which it is made; joined they are what `Voice.synthesize` gives.
 
-    Raises UsageError as `Voice.synthesize` does, and for SSML where voices do not read it.
+    Raises as `Voice.say` does.
     """
-    if not task.ssml:
-        return task.voice.stream(task.text, **task.controls)
-    if "ssml" not in inspect.signature(task.voice.stream).parameters:
-        raise UsageError("voices of this version read no SSML", todo="Send a text")
-    return task.voice.stream(task.text, **task.controls, ssml=True)
+    return task.voice.say(task.text, task.controls, task.phones, ssml=task.ssml)
 
 
 def limited(pieces: Iterator[Speech], most_s: float) -> Iterator[Speech]:

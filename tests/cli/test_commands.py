@@ -90,7 +90,7 @@ def _timed(command: list[str]) -> float:
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     code, page, _ = call(capsys, "--help")
     assert code == 0 and set(cli.COMMANDS) == {
-        "run", "finetune", "synthesize", "speak", "export", "voices", "config", "data", "distill", "align",
+        "run", "finetune", "synthesize", "speak", "serve", "export", "voices", "config", "data", "distill", "align",
         "doctor", "new"
     }  # fmt: skip
     for name, command in cli.COMMANDS.items():

@@ -19,6 +19,7 @@ from speechkd.serve.options import Options
 from speechkd.serve.page_files import Page
 from speechkd.serve.server import listen, make_server
 from speechkd.serve.voices import VoiceTable
+from speechkd.synthesis.controls import Controls
 from speechkd.synthesis.speech import Speech, Timed
 from speechkd.text import split_sentences
 
@@ -129,9 +130,9 @@ class Clock:
         self.ready: set[str] = set()
         self._seconds = seconds
 
-    def stream(self, text: str, speed: float = 1.0, **controls: Any) -> Iterator[Speech]:
+    def say(self, text: str, controls: Controls, phones: Any = None, *, ssml: bool = False) -> Iterator[Speech]:
         for sentence in split_sentences(text):
-            yield self._say(sentence, speed)
+            yield self._say(sentence, controls.speed)
 
     def _say(self, sentence: str, speed: float) -> Speech:
         self.said.append(sentence)

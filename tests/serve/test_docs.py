@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
+import soundfile
 import yaml
 
 from speechkd.audio.formats import FORMATS
@@ -48,6 +50,9 @@ def test_the_examples_run(server: Running, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     exec(compile(example.replace("http://127.0.0.1:8000", server.url), "http_api.md", "exec"), {})
     assert (tmp_path / "planks.mp3").stat().st_size > 5_000
+    (command,) = blocks("bash")
+    subprocess.run(["bash", "-c", command.replace("http://127.0.0.1:8000", server.url)], check=True, timeout=30)
+    assert soundfile.info("it.wav").duration > 0.4
     (error,) = blocks("json")
     assert server.say(voice="alloy").json() == json.loads(error)
     (options,) = blocks("yaml")

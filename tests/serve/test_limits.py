@@ -261,17 +261,17 @@ def test_a_voice_that_breaks_says_nothing_of_this_machine(monkeypatch: pytest.Mo
     from speechkd.errors import ArtifactError
 
     def fail(error: Exception) -> Callable[..., Any]:
-        def stream(text: str, **controls: Any) -> Any:
+        def say(*_: Any, **__: Any) -> Any:
             raise error
 
-        return stream
+        return say
 
     with ticking() as (server, clock):
         for raised in (
             ArtifactError("the graph is damaged", where="/home/somebody"),
             ZeroDivisionError("/home/somebody"),
         ):
-            monkeypatch.setattr(clock, "stream", fail(raised))
+            monkeypatch.setattr(clock, "say", fail(raised))
             answer = server.say()
             assert answer.status_code == 500 and "somebody" not in answer.text
             assert error(answer)["type"] == "server_error"

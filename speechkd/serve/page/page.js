@@ -62,7 +62,8 @@ function request() {
   return asked;
 }
 
-async function speak() {
+/** Speak what the form asks for; `place` is that of a phone that was changed: then only its word is played. */
+async function speak(place = null) {
   running?.abort();
   const mine = (running = new AbortController());
   const voice = known.find((each) => each.name === at("voice").value);
@@ -76,11 +77,12 @@ async function speak() {
     player.begin();
     for await (const piece of stream(request(), mine.signal)) {
       firstS ??= (performance.now() - begun) / 1000;
-      player.add(piece.samples);
+      if (place === null) player.add(piece.samples);
       parts.push(piece);
     }
     show(joined(parts, voice.sample_rate));
     const lasts = sound.samples.length / sound.sampleRate;
+    if (place !== null) play(wordOf(place));
     say(`${lasts.toFixed(2)} seconds of speech; first sound after ${Math.round(firstS * 1000)} ms.`);
   } catch (error) {
     if (error.name === "AbortError") say("Stopped.");
@@ -133,7 +135,14 @@ async function play(timed) {
 
 function changed(place) {
   focused = document.activeElement?.parentElement === at("phones") ? place : null;
-  speak();
+  speak(place);
+}
+
+/** The word that a phone belongs to. */
+function wordOf(place) {
+  const phone = sound.phones.filter((each) => each.text)[place];
+  const middle = (phone.start_s + phone.end_s) / 2;
+  return sound.words.find((word) => word.start_s <= middle && middle < word.end_s) ?? phone;
 }
 
 async function download() {
