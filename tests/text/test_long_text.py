@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechkd.synthesis import Voice, load_voice
@@ -22,6 +22,7 @@ def tokens_of(spec: list[tuple[int, str]]) -> Tokens:
 
 
 @given(WORDS, st.integers(12, 60))
+@settings(deadline=None)
 def test_pieces_fit_and_hold_all_words(spec: list[tuple[int, str]], most: int) -> None:
     tokens = tokens_of(spec)
     pieces = cut_long(tokens, most)
@@ -58,6 +59,7 @@ def test_later_pieces_may_be_longer() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 300), st.sampled_from(PAUSES_BY_STRENGTH)), min_size=1, max_size=8))
+@settings(deadline=None)
 def test_endless_words_come_as_several(spec: list[tuple[int, str]]) -> None:
     words = [Word("abcde" * 20, ("AH0", "B") * size, "letters") for size, _ in spec]
     tokens = lay_out(words, [pause for _, pause in spec])

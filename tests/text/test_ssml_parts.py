@@ -53,6 +53,7 @@ def ipa_of(phones: list[str]) -> str:
 
 
 @given(st.lists(st.sampled_from(PHONES), max_size=8), st.sampled_from(VOWELS))
+@settings(deadline=None)
 def test_all_69_phones_can_be_written(phones: list[str], vowel: str) -> None:
     word = (*phones, vowel[:-1] + "1")
     assert words_of_ipa(ipa_of(list(word))) == [word]
@@ -85,6 +86,7 @@ def test_an_unknown_symbol_is_told_with_its_place() -> None:
 
 
 @given(st.floats(-12, 12).map(lambda st_: round(st_, 2)))
+@settings(deadline=None)
 def test_pitch_in_percent_and_semitones_agree(semitones: float) -> None:
     percent = (2 ** (semitones / 12) - 1) * 100
     assert values.pitch(f"{semitones:+.2f}st", HERE) == pytest.approx(semitones)
@@ -93,6 +95,7 @@ def test_pitch_in_percent_and_semitones_agree(semitones: float) -> None:
 
 
 @given(st.floats(-40, 12).map(lambda db: round(db, 2)))
+@settings(deadline=None)
 def test_decibels(db: float) -> None:
     assert 20 * math.log10(values.volume(f"{db:+.2f}dB", HERE)) == pytest.approx(db, abs=1e-9)
 
@@ -109,6 +112,7 @@ def test_any_value_is_a_number_or_an_error_with_its_place(text: str) -> None:
 
 
 @given(st.integers(-(10**14), 10**14))
+@settings(deadline=None)
 def test_cardinals_are_those_of_num2words(number: int) -> None:
     from num2words import num2words
 
@@ -117,6 +121,7 @@ def test_cardinals_are_those_of_num2words(number: int) -> None:
 
 
 @given(st.dates())
+@settings(deadline=None)
 def test_dates_in_all_orders_are_the_same(date: datetime.date) -> None:
     text = {"y": f"{date.year:04}", "m": str(date.month), "d": str(date.day)}
     american = {say_as.say_as("date", "/".join(text[part] for part in order), order, HERE) for order in ("mdy", "ymd")}
@@ -126,6 +131,7 @@ def test_dates_in_all_orders_are_the_same(date: datetime.date) -> None:
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=30), st.lists(st.sampled_from("abc"), max_size=30))
+@settings(deadline=None)
 def test_words_side_by_side(apart: list[str], together: list[str]) -> None:
     found = align_words(apart, together)
     assert len(found.apart_of) == len(together) and len(found.together_of) == len(apart) + 1

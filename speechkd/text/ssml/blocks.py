@@ -76,7 +76,6 @@ class _Builder:
 
     def __init__(self, frontend: Frontend) -> None:
         self.blocks: list[Block | ParagraphEnd] = []
-        self._frontend = frontend
         self._english = frontend if isinstance(frontend, EnglishFrontend) else None
         self._language = "en" if self._english else str(getattr(frontend, "language", ""))
         self._open: list[_Open] = [_Open("", Place(1, 1), {})]
@@ -124,7 +123,10 @@ class _Builder:
                 raise place.unknown("level", level, EMPHASIS)
             prosody = checked(prosody * EMPHASIS[level], place)
         elif name == "voice":
-            voice = _name(attributes["name"], "name", place) if "name" in attributes else voice
+            # The speaker outside is none of another voice.
+            voice, speaker = (
+                (_name(attributes["name"], "name", place), None) if "name" in attributes else (voice, speaker)
+            )
             speaker = _name(attributes["speaker"], "speaker", place) if "speaker" in attributes else speaker
         return _Open(name, place, attributes, prosody, voice, speaker, whole=outer.whole or name == "s")
 
