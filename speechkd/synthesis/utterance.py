@@ -19,6 +19,8 @@ from speechkd.text.line import NEUTRAL, Line, Prosody
 
 #: About 0.4 s: how long the first piece of a text's sound is, so that it is soon heard.
 EARLY_FRAMES = 35
+#: A line's first and last samples; shorter than the burst of a "p".
+FADE_S = 0.003
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,20 @@ class LineSpeaker:
         start = 0
         for sound in self._sounds(made, controls, shape, early):
             end = min(start + len(sound), made.n_frames * self._preset.hop_samples)
+            last = end == made.n_frames * self._preset.hop_samples
             samples = limited(sound[: end - start] * (gains[start:end] if gains.size > 1 else gains))
-            yield times.speech(samples, start, last=end == made.n_frames * self._preset.hop_samples)
+            self._fade(samples, first=not start, last=last)
+            yield times.speech(samples, start, last=last)
             start = end
         yield from self._silence(line.pause_s * (1.0 if line.exact_pause else controls.pauses))
+
+    def _fade(self, samples: FloatArray, *, first: bool, last: bool) -> None:
+        """In place: a line begins and ends in nothing, so that it joins what is before and behind without a click."""
+        ramp = np.linspace(0.0, 1.0, round(FADE_S * self._preset.sample_rate), dtype=np.float32)[: len(samples)]
+        if first:
+            samples[: len(ramp)] *= ramp
+        if last:
+            samples[len(samples) - len(ramp) :] *= ramp[::-1]
 
     def _delivery(self, speaker: int, controls: Controls, shape: Shape) -> Delivery:
         """What is left to the acoustic model: what neither the vocoder nor a gain can do exactly."""

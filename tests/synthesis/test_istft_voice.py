@@ -29,4 +29,6 @@ def test_a_voice_with_an_istft_vocoder_speaks(tmp_path):
         numbers = torch.tensor([ENGLISH_SYMBOLS.encode(tokens.symbols)])
         mel = StandIn(StandInConfig()).infer(numbers, torch.tensor([8])).mel.transpose(1, 2)
         expected = network(mel + shift)[0] * np.exp(-shift)
-    np.testing.assert_allclose(voice.synthesize("Did it?").samples, expected.numpy(), atol=1e-5)
+    # The first and last samples of a line are faded.
+    spoken = voice.synthesize("Did it?").samples
+    np.testing.assert_allclose(spoken[100:-100], expected.numpy()[100:-100], atol=1e-5)

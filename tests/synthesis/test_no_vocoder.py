@@ -56,7 +56,8 @@ def test_it_speaks_the_models_own_samples(tmp_path: Path) -> None:
     speech = load_voice(tmp_path / "voice", HUMMING).synthesize("Hello.")
     assert len(speech.samples) == round(speech.phones[-1].end_s * 22_050)
     expected = 0.3 * np.sin(np.arange(len(speech.samples)) / 20)
-    np.testing.assert_allclose(speech.samples, expected, atol=1e-4)
+    # Its first and last samples are faded.
+    np.testing.assert_allclose(speech.samples[100:-100], expected[100:-100], atol=1e-4)
 
 
 def test_a_vocoder_too_many_and_one_too_few_are_refused(tmp_path: Path) -> None:

@@ -172,3 +172,15 @@ def test_controls_have_names_and_ranges() -> None:
                 Controls(**{name: value})
     with pytest.raises(UsageError, match="seed is -1"):
         Controls(seed=-1)
+
+
+@pytest.mark.parametrize("pauses", [0.0, 1.0])
+def test_lines_join_without_a_click(voice: Voice, pauses: float) -> None:
+    """The step from sample to sample at a join is not above those inside."""
+    pieces = list(voice.stream("Stop! Wait. Cut it. " * 3, pauses=pauses, energy=2.0))
+    samples = np.concatenate([piece.samples for piece in pieces])
+    joins = np.cumsum([len(piece.samples) for piece in pieces])[:-1]
+    steps = np.abs(np.diff(samples))
+    assert len(joins) >= 9
+    # The first join is inside a line: there the sound goes on.
+    assert steps[joins[1:] - 1].max() < 1e-3 < 0.1 < steps.max()

@@ -21,6 +21,8 @@ from speechkd.text import ENGLISH_SYMBOLS, EnglishFrontend, SymbolTable
 from tests.synthesis.standin import PRESET, STAND_INS, StandIn, StandInConfig, pack
 
 HOP_S = MEL_PRESETS[PRESET].hop_s
+# The first and last samples of a line are faded.
+INSIDE = slice(100, -100)
 TEXT = "The zyx sat, then it slept. Did it?"
 
 
@@ -182,7 +184,8 @@ def test_a_voice_with_hifigan_speaks(tmp_path):
     with torch.inference_mode():
         numbers = torch.tensor([ENGLISH_SYMBOLS.encode(tokens.symbols)])
         expected = generator(StandIn(StandInConfig()).infer(numbers, torch.tensor([8])).mel.transpose(1, 2))[0]
-    np.testing.assert_allclose(voice.synthesize("Did it?").samples, expected.numpy(), atol=1e-6)
+    spoken = voice.synthesize("Did it?").samples
+    np.testing.assert_allclose(spoken[INSIDE], expected.numpy()[INSIDE], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["voice.json", "acoustic.safetensors", "symbols.json", "lexicon.txt", "card.md"])
@@ -288,7 +291,7 @@ def test_fastspeech2_travels_through_a_voice(tmp_path):
     made = model.infer(numbers, torch.tensor([numbers.shape[1]]))
     assert len(speech.samples) == int(made.mel_lengths[0]) * 256
     expected = GriffinLim(PRESET, n_iter=2)(made.mel)[0].clamp(-1, 1)
-    np.testing.assert_allclose(speech.samples, expected.numpy(), atol=1e-5)
+    np.testing.assert_allclose(speech.samples[INSIDE], expected.numpy()[INSIDE], atol=1e-5)
 
 
 def test_a_wrong_inline_phone_is_said_not_passed_over(voice):
