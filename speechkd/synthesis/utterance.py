@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -63,10 +64,9 @@ class LineSpeaker:
     def pieces(self, line: Line, speaker: int, controls: Controls, early: bool = False) -> Iterator[Speech]:
         """The line as it is made, between its silences; in two pieces if it is to be heard `early` and the vocoder can.
 
-        Raises ArtifactError for a model that gives no sound, UsageError for a pitch of single words that this voice
-        cannot give.
+        What it draws by chance it draws before it gives its first piece. Raises ArtifactError for a model that gives no
+        sound, UsageError for a pitch or a rate of single words that this voice cannot give.
         """
-        yield from self._silence(line.before_s)
         shape = Shape.of(line)
         made = self._engine.predict(self._numbers(line.tokens), self._delivery(speaker, controls, shape))
         if made.n_frames < 1:
@@ -74,8 +74,10 @@ class LineSpeaker:
             raise ArtifactError("the voice made no sound", where=self._name, why=why, todo="Train it for longer")
         times = _Times.of(line, made.durations, self._preset)
         gains = self._gains(made, controls, shape)
-        start = 0
-        for sound in self._sounds(made, controls, shape, early):
+        sounds = self._sounds(made, controls, shape, early)
+        sounds, start = chain([next(sounds)], sounds), 0
+        yield from self._silence(line.before_s)
+        for sound in sounds:
             end = min(start + len(sound), made.n_frames * self._preset.hop_samples)
             last = end == made.n_frames * self._preset.hop_samples
             samples = limited(sound[: end - start] * (gains[start:end] if gains.size > 1 else gains))
@@ -94,6 +96,9 @@ class LineSpeaker:
 
     def _delivery(self, speaker: int, controls: Controls, shape: Shape) -> Delivery:
         """What is left to the acoustic model: what neither the vocoder nor a gain can do exactly."""
+        if shape.rates and "speed" not in self._engine.controls:
+            why = "its model finds the lengths of phones while it speaks"
+            raise UsageError(f"the voice {self._name} has no rate of single words", why=why, todo="Leave rates out")
         pitch = 0.0
         if not self._engine.shifts_pitch:
             if np.ptp(shape.semitones):

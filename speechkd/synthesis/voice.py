@@ -141,8 +141,7 @@ class Voice:
             speaker = self._speaker_number(self._who(line) or controls.speaker)
             seed = (controls.seed + number * _SEED_STEP) % SEEDS
             pieces = self._lines.pieces(line, speaker, controls, early=not number)
-            # Not around the loop: whoever takes the pieces may draw something in between. What a line draws by chance
-            # it draws before its first sound.
+            # Not around the loop: whoever takes the pieces may draw something in between.
             with self.engine.seeded(seed):
                 first = next(pieces)
             yield first

@@ -13,6 +13,7 @@ from speechkd.synthesis.loudness import limited
 from speechkd.synthesis.speech import join
 from speechkd.synthesis.utterance import LineSpeaker
 from speechkd.text.script import FIRST_TOKENS, Line, Prosody
+from tests.synthesis.standin import STAND_INS, StandIn, StandInConfig, pack
 from tests.synthesis.tiny import pack_kind
 
 TEXT = "The rain had stopped by the time they reached the old bridge. Nobody spoke; they walked on."
@@ -117,6 +118,22 @@ def test_a_vocoder_that_keeps_its_pitch_refuses_that_of_a_word(tmp_path) -> None
     np.testing.assert_array_equal(join(whole).samples, join(asked).samples)
     with pytest.raises(UsageError, match="no pitch of single words"):
         list(speaker.pieces(Line(tokens, (Prosody(pitch=2.0), *high[1:-1], Prosody())), 0, Controls()))
+
+
+def test_a_model_that_finds_its_own_lengths_refuses_the_rate_of_a_word(tmp_path) -> None:
+    pack(tmp_path / "voice", acoustic=StandIn(StandInConfig(controls=("pitch",))))
+    voice = load_voice(tmp_path / "voice", STAND_INS)
+    with pytest.raises(UsageError, match="no rate of single words"):
+        voice.synthesize('<speak>It <prosody rate="50%">did</prosody>.</speak>', ssml=True)
+    assert voice.synthesize('<speak>It <prosody volume="50%">did</prosody>.</speak>', ssml=True).duration_s > 0
+
+
+def test_a_silence_at_the_start_changes_nothing_that_is_drawn(tmp_path) -> None:
+    pack(tmp_path / "voice")  # with Griffin-Lim, which begins with phases drawn by chance
+    voice = load_voice(tmp_path / "voice", STAND_INS)
+    plain = voice.synthesize("<speak>Did it?</speak>", ssml=True, seed=3).samples
+    later = voice.synthesize('<speak><break time="100ms"/>Did it?</speak>', ssml=True, seed=3).samples
+    np.testing.assert_array_equal(later[2205:], plain)
 
 
 def test_a_pause_follows_a_line_and_only_an_exact_one_is_left_alone(voice: Voice) -> None:
