@@ -1,9 +1,9 @@
 """What a classifier learns from itself: soft target, and Zipf's labels for the rest (USKD: Yang et al., ICCV 2023,
 arXiv 2303.13005).
 
-Final logits z and weak logits w are (B, K); labels are classes (B,), or shares (B, K) of mixed pictures, not smoothed, of
-which the two largest are targets. S = softmax(z), W = softmax(w); a tilde is among the non-target classes. Soft labels
-carry no gradient. Where the released code differs from the formula, the formula is followed; `RankingConfig` has both.
+Final logits z and weak logits w are (B, K); labels are classes (B,), or shares (B, K) of mixed pictures, not smoothed,
+of which the two largest are targets. S = softmax(z), W = softmax(w); a tilde is among the non-target classes. Soft
+labels carry no gradient. Where the released code differs from the formula, the formula is followed; `RankingConfig` has both.
 """
 
 from __future__ import annotations
@@ -21,10 +21,22 @@ _TINY = 1e-6
 
 
 class Targets(NamedTuple):
-    """The targets of each row: classes (B, n) and their shares V (B, n), 0 where a row has fewer than n."""
+    """The targets of each row: classes (B, n) and their shares V (B, n), 0 where a row has fewer than n.
+
+    A class without a share is there to fill the row, and any: what is said of a target is not said of it.
+    """
 
     classes: Tensor
     values: Tensor
+
+    @property
+    def real(self) -> Tensor:
+        """(B, n), 1 at targets with a share, else 0."""
+        return (self.values > 0).to(self.values.dtype)
+
+    def pick(self, values: Tensor) -> Tensor:
+        """Of values (B, K) those of the targets (B, n), 0 where there is none."""
+        return values.gather(1, self.classes) * self.real
 
     @classmethod
     def of(cls, labels: Tensor) -> Targets:
@@ -35,33 +47,35 @@ class Targets(NamedTuple):
         return cls(classes[:, :2], values[:, :2])
 
     def others(self, n_classes: int) -> Tensor:
-        """(B, K), true at all classes but the targets. A second class without a share stays."""
-        taken = torch.zeros(len(self.classes), n_classes, device=self.classes.device)
-        return taken.scatter_add(1, self.classes, (self.values > 0).float()) == 0
+        """(B, K), true at all classes but the targets."""
+        taken = torch.zeros(len(self.classes), n_classes, dtype=self.values.dtype, device=self.classes.device)
+        return taken.scatter(1, self.classes, self.real) == 0
 
 
 @torch.no_grad()
 def soft_targets(logits: Tensor, targets: Targets) -> Tensor:
     """P_t = S_t² + V_t - mean_b S_t², a column per target (B, n), and 0 where V_t = 0.
 
-    The batch's mean is V_t for hard labels: what the student knows well weighs more, what it does not weighs less.
-    The mean is that of the batch at hand: of one process, and of one step of an accumulation.
+    The batch's mean is that of V_t: what the student knows well weighs more, what it does not weighs less. A column's
+    mean runs over the rows that have such a target, in the batch at hand: of one process, and of one step of an
+    accumulation.
     """
-    squares = wide(logits).softmax(dim=1).gather(1, targets.classes).square()
-    return (squares + targets.values - squares.mean(dim=0)) * (targets.values > 0)
+    squares = targets.pick(wide(logits).softmax(dim=1).square())
+    mean = squares.sum(dim=0) / targets.real.sum(dim=0).clamp(min=1.0)
+    return (squares + targets.values - mean) * targets.real
 
 
 def uskd_target(logits: Tensor, labels: Tensor) -> Tensor:
     """-mean_b Σ_t P_t log S_t: logits (B, K), labels (B,) or (B, K) -> scalar."""
     targets = Targets.of(labels)
-    made = wide(logits).log_softmax(dim=1).gather(1, targets.classes)
+    made = targets.pick(wide(logits).log_softmax(dim=1))
     return -(soft_targets(logits, targets) * made).sum(dim=1).mean()
 
 
 def _released_scores(logits: Tensor, weak_logits: Tensor, targets: Targets) -> Tensor:
     # The released code overwrites S by log S before it forms the sum, denominators included.
     terms = wide(weak_logits).softmax(dim=1), wide(logits).log_softmax(dim=1)
-    known = [each.gather(1, targets.classes).sum(dim=1, keepdim=True) for each in terms]
+    known = [targets.pick(each).sum(dim=1, keepdim=True) for each in terms]
     return terms[0] / (1.0 - known[0] + _TINY) + terms[1] / (1.0 - known[1] + _TINY)
 
 

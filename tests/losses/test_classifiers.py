@@ -220,7 +220,8 @@ def test_half_precision_is_computed_in_single(name: str, dtype: torch.dtype) -> 
     student, teacher = student.to(dtype), teacher.to(dtype)
     found = LOSSES[name](student, teacher, target)
     assert found.dtype == torch.float32
-    torch.testing.assert_close(found.double(), LOSSES[name](student.double(), teacher.double(), target))
+    expected = LOSSES[name](student.double(), teacher.double(), target)
+    torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=1e-5)
 
 
 @every_loss
@@ -246,7 +247,7 @@ def test_trap_1_a_mask_that_keeps_the_target_makes_plain_kd() -> None:
     columns = [torch.stack([row[keep] for row, keep in zip(each, left, strict=True)]) for each in (student, teacher)]
     assert columns[0].shape == (6, 6)
     torch.testing.assert_close(found, F.cross_entropy(columns[0], columns[1].softmax(dim=1)))
-    assert abs(found - F.cross_entropy(student, teacher.softmax(dim=1))) > 0.1
+    assert abs(found - F.cross_entropy(student, teacher.softmax(dim=1))) > 0.05
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)
