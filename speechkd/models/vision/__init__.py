@@ -1,0 +1,1 @@
+"""Networks that see: pictures in, classes out."""
