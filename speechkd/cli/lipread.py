@@ -18,7 +18,7 @@ WINDOWS = ("fixed", "moving")
 
 
 def lipread(
-    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO…", help="Films of one speaker seen from the front.")],
+    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO", help="Films of one speaker seen from the front.")],
     model: Annotated[Path, typer.Option(help="Folder `model` of a finished run of lipreading/pcpg.")],
     beam: Annotated[int, typer.Option(min=1, help="Width of the beam; 1 reads greedily.")] = 5,
     subtitles: Annotated[
@@ -34,7 +34,7 @@ def lipread(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each film, with times.")] = False,
 ) -> None:
-    """Read the lips of VIDEOs and print the text with the confidence of each word.
+    """Read the lips of each VIDEO and print the text with the confidence of each word.
 
     Frames in which the face was lost are listed. Exits with 2 for a wrong request, 3 when a film cannot be read
     (broken, without frames or a face, of another rate, sound alone), 5 when the folder holds no lip reader.

@@ -48,13 +48,12 @@ def run(cfg: Any, ctx: Context) -> None:
 
 def sources_of(cfg: Any) -> Sources:
     """What the configuration says of the clips."""
-    seed = int(cfg.corpus.options.get("seed", 0))
-    return Sources(cfg.corpus.name, cfg.corpus.dir or Path(), film_options(cfg.video), seed)
+    seed, size = int(cfg.corpus.options.get("seed", 0)), (cfg.video.height, cfg.video.width)
+    return Sources(cfg.corpus.name, cfg.corpus.dir or Path(), film_options(cfg.video, size), seed)
 
 
-def film_options(video: Any) -> FilmOptions:
-    """What the section `video` says of films."""
-    size = (video.height, video.width)
+def film_options(video: Any, size: tuple[int, int]) -> FilmOptions:
+    """What the section `video` says of films, for crops of this size (height, width)."""
     return FilmOptions(size, video.window == "fixed", video.resample, video.keep_broken, video.most_lost)
 
 
