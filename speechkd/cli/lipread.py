@@ -79,8 +79,8 @@ def _refuse(videos: list[Path], subtitles: Path | None, window: str) -> None:
 
 def _lines(path: Path, found: FilmReading) -> str:
     words = ", ".join(f"{word.word} {word.confidence:.2f}" for word in found.reading.words)
-    notes = found.film.notes
-    return "\n".join([f"{path}: {found.reading.text}", *(f"  {line}" for line in (words, *notes) if line)])
+    lines = (words or "no word was read", *found.film.notes)
+    return "\n".join([f"{path}: {found.reading.text}", *(f"  {line}" for line in lines)])
 
 
 def _row(path: Path, found: FilmReading) -> dict[str, Any]:

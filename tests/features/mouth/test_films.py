@@ -68,7 +68,9 @@ def test_another_rate_is_taken_if_asked_for(tmp_path: Path) -> None:
 def test_a_film_mostly_without_a_face_is_refused(film: Path) -> None:
     half = [0, 1]  # 18 of 40 frames
     assert len(film_mouth(film, FilmOptions(SIZE), Faces(half)).crops) == 40
-    with pytest.raises(DataError, match=r"a.avi: the face is mostly lost: no face in frames 0-17 \(18 of 40\), more") as e:
+    with pytest.raises(
+        DataError, match=r"a.avi: the face is mostly lost: no face in frames 0-17 \(18 of 40\), more"
+    ) as e:
         film_mouth(film, FilmOptions(SIZE, most_lost=0.4), Faces(half))
     assert "40%" in str(e.value)
     with pytest.raises(DataError, match="mostly lost"):
