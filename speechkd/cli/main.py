@@ -35,6 +35,7 @@ COMMANDS: dict[str, Command] = {
     "synthesize": Command("speechkd.cli.synthesize:synthesize", "Speak text with a voice."),
     "speak": Command("speechkd.cli.speak:speak", "Speak text through the sound device."),
     "serve": Command("speechkd.cli.serve:serve", "Serve voices over HTTP, with a page to try them on."),
+    "lipread": Command("speechkd.cli.lipread:lipread", "Read lips: the text of films, and how sure each word is."),
     "export": Command("speechkd.cli.export:export", "Give a voice onnx graphs, so that it speaks without torch."),
     "voices": Command("speechkd.cli.voices:app", "List the voices at hand; pack, push and pull them."),
     "config": Command("speechkd.cli.config:app", "Show, describe and compare configurations."),

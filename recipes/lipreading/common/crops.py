@@ -13,66 +13,83 @@ from recipes.lipreading.common.corpora.packed import packed_frames
 from recipes.lipreading.common.manifest import Clip, ClipManifest
 from speechkd.data.talker import talker_film
 from speechkd.errors import DataError
+from speechkd.features.mouth.films import FilmOptions, film_mouth
 from speechkd.runner import Context, Item
 
 FPS = 25
+#: Corpora whose clips are mouths already; the others need OpenCV.
+_READY = ("talker", "grid_packed", "lrw1000")
 _MAX_PICTURE_PIXELS = 2**22
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a worker needs besides a clip.
-
-    size: height and width of a crop in pixels; fixed: one window for a film, else it follows the mouth; seed: the
-    talker's.
-    """
+    """What a worker needs besides a clip. video: how films become crops, and the size of a crop; seed: the talker's."""
 
     corpus: str
-    folder: Path | None
-    size: tuple[int, int]
-    fixed: bool
+    folder: Path
+    video: FilmOptions
     seed: int
+
+    @property
+    def films(self) -> bool:
+        """Whether the clips are films, in which the mouth must be found."""
+        return self.corpus not in _READY
 
 
 def run(cfg: Any, ctx: Context) -> None:
-    """Write `crops`: per clip "frames" (T, height, width) uint8, and n_frames, speaker, text and fps."""
+    """Write `crops`: per clip "frames" (T, height, width) uint8, and n_frames, speaker, text and fps; of films also
+    the frames in which the face was `lost`, and how many are `missing` at the end.
+    """
     manifest = ClipManifest.read(ctx.input("manifest"))
-    size = (cfg.video.height, cfg.video.width)
-    fixed, seed = cfg.video.window == "fixed", int(cfg.corpus.options.get("seed", 0))
-    sources = Sources(cfg.corpus.name, cfg.corpus.dir, size, fixed, seed)
     items = ((clip.id, clip) for clip in manifest.clips)
-    ctx.map(crop_clip, items, "crops", common=sources, max_errors=cfg.run.max_errors)
+    ctx.map(crop_clip, items, "crops", common=sources_of(cfg), max_errors=cfg.run.max_errors)
+
+
+def sources_of(cfg: Any) -> Sources:
+    """What the configuration says of the clips."""
+    seed, size = int(cfg.corpus.options.get("seed", 0)), (cfg.video.height, cfg.video.width)
+    return Sources(cfg.corpus.name, cfg.corpus.dir or Path(), film_options(cfg.video, size), seed)
+
+
+def film_options(video: Any, size: tuple[int, int]) -> FilmOptions:
+    """What the section `video` says of films, for crops of this size (height, width)."""
+    return FilmOptions(size, video.window == "fixed", video.resample, video.keep_broken, video.most_lost)
 
 
 def crop_clip(_id: str, clip: Clip, sources: Sources) -> Item:
     """The crops of one clip. Raises DataError when they cannot be had."""
-    frames = _resized(_frames(clip, sources), sources.size)
-    meta = {"n_frames": len(frames), "speaker": clip.speaker, "text": clip.text, "fps": FPS}
-    return Item({"frames": frames}, meta)
+    if sources.films:
+        return film_item(sources.folder / clip.source, clip.text, clip.speaker, sources.video)
+    frames = ready_crops(clip, sources)
+    return Item({"frames": frames}, _meta(frames, clip.speaker, clip.text))
 
 
-def _frames(clip: Clip, sources: Sources) -> np.ndarray:
+def film_item(path: Path, text: str, speaker: str, video: FilmOptions) -> Item:
+    """The crops of a film, and what is not as it should be in it. DataError when it cannot be used."""
+    film = film_mouth(path, video)
+    notes = {"lost": [list(span) for span in film.track.lost], "missing": film.video.missing_frames}
+    return Item({"frames": film.crops}, _meta(film.crops, speaker, text) | notes)
+
+
+def _meta(frames: np.ndarray, speaker: str, text: str) -> dict[str, Any]:
+    return {"n_frames": len(frames), "speaker": speaker, "text": text, "fps": FPS}
+
+
+def ready_crops(clip: Clip, sources: Sources) -> np.ndarray:
+    """The crops of a clip of a corpus without films, in the wanted size."""
+    return _resized(_pictured(clip, sources), sources.video.size)
+
+
+def _pictured(clip: Clip, sources: Sources) -> np.ndarray:
     if sources.corpus == "talker":
         return talker_film(clip.id, clip.text, clip.speaker, sources.seed)
-    folder = sources.folder or Path()
     if sources.corpus == "grid_packed":
         path, _, n_frames = clip.source.partition("#")
         archive, _, name = path.partition("/")
-        return packed_frames(folder / archive, name, int(n_frames))
-    if sources.corpus == "lrw1000":
-        return _pictures(folder / clip.source, round(clip.words[0][0]), round(clip.words[0][1]), sources.size)
-    return crops_of_video(folder / clip.source, sources.size, sources.fixed)
-
-
-def crops_of_video(path: Path, size: tuple[int, int], fixed: bool) -> np.ndarray:
-    """The mouth in a film at 25 frames per second, (T, height, width) uint8. Raises DataError without a face."""
-    # Here, because the other corpora need no OpenCV.
-    from speechkd.features.mouth.crops import crop_mouths
-    from speechkd.features.mouth.tracking import HaarFaces, track_mouth
-    from speechkd.features.mouth.video import read_video
-
-    frames = read_video(path, FPS).frames
-    return crop_mouths(frames, track_mouth(frames, HaarFaces(), where=str(path)), size, fixed=fixed)
+        return packed_frames(sources.folder / archive, name, int(n_frames))
+    first, end = (round(place) for place in clip.words[0][:2])
+    return _pictures(sources.folder / clip.source, first, end, sources.video.size)
 
 
 def _pictures(folder: Path, start: int, end: int, size: tuple[int, int]) -> np.ndarray:

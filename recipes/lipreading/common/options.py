@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from speechkd.config import Config, ConfigPath
+from speechkd.features.mouth.films import MOST_LOST
 
 
 class RunSection(Config):
@@ -64,4 +65,9 @@ class VideoSection(Config):
     width: int = Field(100, ge=8, le=512, description="of a crop in pixels")
     window: Literal["fixed", "moving"] = Field(
         "fixed", description="of films: one window for all frames, as the GRID crops have it, or one that follows"
+    )
+    resample: bool = Field(False, description="of films: take other rates, and of each time the nearest frame")
+    keep_broken: bool = Field(False, description="of films: take what can be decoded of one that ends too early")
+    most_lost: float = Field(
+        MOST_LOST, ge=0, le=1, description="of films: largest share of frames without a face; above, the clip fails"
     )

@@ -17,20 +17,21 @@ def prepare(cfg: Any, ctx: Context) -> None:
 
 @stage(
     inputs=("manifest",),
-    outputs=("crops",),
+    outputs=("crops", "previews"),
     uses=("corpus.name", "corpus.options", "video", "run.max_errors"),
     external=("corpus.dir",),
     imports=(
         "recipes.lipreading.common.crops",
+        "recipes.lipreading.common.previews",
         "recipes.lipreading.common.corpora.packed",
-        "speechkd.features.mouth.crops",
-        "speechkd.features.mouth.tracking",
-        "speechkd.features.mouth.video",
+        "speechkd.features.mouth.films",
         "PIL.Image",
     ),
 )
 def crops(cfg: Any, ctx: Context) -> None:
-    """The mouth of every clip as grey pictures."""
+    """The mouth of every clip as grey pictures; a sheet of each speaker to look at, and where the face was lost."""
     from recipes.lipreading.common.crops import run
+    from recipes.lipreading.common.previews import write_previews
 
     run(cfg, ctx)
+    write_previews(cfg, ctx)

@@ -22,13 +22,18 @@ def train(cfg: Any, ctx: Context) -> None:
     run(cfg, ctx)
 
 
+_FILM_OPTIONS = ("video.window", "video.resample", "video.keep_broken", "video.most_lost")
+
+
 @stage(
     inputs=("manifest", "crops", "model"),
     outputs=("decoded",),
-    uses=("decode", "train.device", "train.batch_frames"),
+    uses=("decode", "train.device", "train.batch_frames", *_FILM_OPTIONS),
+    external=("films",),
+    imports=("recipes.lipreading.common.crops", "speechkd.features.mouth.films"),
 )
 def evaluate(cfg: Any, ctx: Context) -> None:
-    """Read the held-out clips, greedily and with a beam, and count errors."""
+    """Read the held-out clips, and films if some are given, greedily and with a beam, and count errors."""
     from recipes.lipreading.pcpg.evaluate import run
 
     run(cfg, ctx)
@@ -50,7 +55,7 @@ _SHOWN = ("recipe", "corpus", "split", "video", "model", "augment", "curriculum"
 
 
 @stage(
-    inputs=("manifest", "crops", "model", "decoded", "timing"),
+    inputs=("manifest", "crops", "previews", "model", "decoded", "timing"),
     outputs=(Output("results", volatile=True),),
     uses=(*_SHOWN, "decode", "results"),
 )

@@ -149,6 +149,9 @@ class PcpgRecipe(Config):
     init: InitSection | None = Field(None, description="continue from a finished model; absent: from chance")
     train: TrainOptions
     decode: DecodeSection = DecodeSection()
+    films: tuple[ConfigPath, ...] | None = Field(
+        None, description="folders of films, each beside its .align or .txt: read as well, from the file on"
+    )
     throughput: ThroughputSection = ThroughputSection()
     results: ResultsSection = ResultsSection()
 

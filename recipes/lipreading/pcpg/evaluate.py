@@ -1,15 +1,17 @@
-"""Reading the held-out clips with a finished model."""
+"""Reading the held-out clips with a finished model, and films if some are given."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from recipes.lipreading.common.films import crop_films
 from recipes.lipreading.common.manifest import ClipManifest
+from recipes.lipreading.common.previews import incomplete
 from recipes.lipreading.pcpg.dataset import ClipDataset
 from speechkd.data.batching import plan_batches
 from speechkd.metrics.edits import TextErrors, character_errors, nearest_word, word_errors_of
@@ -17,39 +19,76 @@ from speechkd.models.lipreading.load import load_model
 from speechkd.models.lipreading.network import LipReader
 from speechkd.models.lipreading.search import Written, beam, greedy
 from speechkd.models.lipreading.symbols import EOS
-from speechkd.runner import Context
+from speechkd.runner import Context, ItemStore
 from speechkd.training.device import resolve_device
 
-SENTENCES, SCORES = "sentences.jsonl", "scores.json"
+SENTENCES, SCORES, FILMS = "sentences.jsonl", "scores.json", "films.jsonl"
 GREEDY, BEAM, FORCED, NEAREST = "greedy", "beam", "forced", "nearest"
 
 
 def run(cfg: Any, ctx: Context) -> None:
-    """Write `decoded`: sentences.jsonl, each held-out clip in every way of reading; scores.json, the error rates."""
+    """Write `decoded`: sentences.jsonl, each held-out clip in every way of reading; scores.json, the error rates; and
+    films.jsonl, where films are given.
+    """
     manifest = ClipManifest.read(ctx.input("manifest"))
     model, store = load_model(ctx.input("model")), ctx.store("crops")
-    ids = [id_ for id_ in manifest.splits["test"] if id_ in store]
-    dataset = ClipDataset(store, ids, model.characters, model.config.crop)
-    device = torch.device(resolve_device(cfg.train.device))
-    rows = read_all(model.to(device), dataset, cfg.train.batch_frames, cfg.decode, device)
-    if cfg.decode.nearest:
-        held_in = set(manifest.splits["train"])
-        add_nearest(rows, sorted({clip.text for clip in manifest.clips if clip.id in held_in}))
-    out = ctx.output("decoded")
-    lines = (json.dumps({"id": id_, **rows[id_]}, sort_keys=True) + "\n" for id_ in sorted(rows))
-    (out / SENTENCES).write_text("".join(lines), encoding="utf-8")
-    scores = scores_of([rows[id_] for id_ in sorted(rows)])
-    (out / SCORES).write_text(json.dumps(scores, indent=1, sort_keys=True), encoding="utf-8")
+    model = model.to(torch.device(resolve_device(cfg.train.device)))
+    held_in = set(manifest.splits["train"])
+    known = {clip.text for clip in manifest.clips if clip.id in held_in}
+    rows = read_all(model, store, [id_ for id_ in manifest.splits["test"] if id_ in store], cfg, known)
+    write_sentences(ctx.output("decoded") / SENTENCES, rows)
+    scores = scores_of(rows)
+    log_scores(ctx, scores, "held-out clips")
+    if cfg.films:
+        scores["films"] = read_films(model, cfg, ctx, known)
+        log_scores(ctx, scores["films"], "films")
+    (ctx.output("decoded") / SCORES).write_text(json.dumps(scores, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def read_films(model: LipReader, cfg: Any, ctx: Context, known: Collection[str]) -> dict[str, Any]:
+    """Track, crop and read films; write films.jsonl. Returns their scores, with the number of those whose sentence is
+    `known` from training, and the films that are incomplete.
+    """
+    crop = model.config.crop
+    store = crop_films(cfg, ctx, (crop.height, crop.width))
+    rows = read_all(model, store, store.ids, cfg, known)
+    write_sentences(ctx.output("decoded") / FILMS, rows)
+    return {
+        **scores_of(rows),
+        "known": sum(row["text"] in known for row in rows),
+        "incomplete": incomplete(store),
+    }
+
+
+def write_sentences(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A line of JSON for each."""
+    path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows), encoding="utf-8")
+
+
+def log_scores(ctx: Context, scores: Mapping[str, Any], what: str) -> None:
+    """Error rates by way of reading."""
     for name, score in scores["systems"].items():
-        ctx.log.info("%s: CER %.1f %%, WER %.1f %%", name, 100 * score["cer"], 100 * score["wer"])
+        rates = (100 * score["cer"], 100 * score["wer"])
+        ctx.log.info("%d %s, %s: CER %.1f %%, WER %.1f %%", scores["clips"], what, name, *rates)
 
 
 def read_all(
-    model: LipReader, dataset: ClipDataset, batch_frames: int, how: Any, device: torch.device
-) -> dict[str, dict[str, Any]]:
-    """What is read from every clip of a dataset: greedily, with a beam, and with the true characters before each."""
+    model: LipReader, store: ItemStore, ids: Sequence[str], cfg: Any, known: Collection[str]
+) -> list[dict[str, Any]]:
+    """What is read from clips, by id: greedily, with a beam, and with the true characters before each; if asked for,
+    also the nearest of the `known` words to what the beam found.
+    """
+    dataset = ClipDataset(store, ids, model.characters, model.config.crop)
+    rows = _read(model, dataset, cfg.train.batch_frames, cfg.decode)
+    if cfg.decode.nearest:
+        add_nearest(rows, sorted(known))
+    return [{"id": id_, **rows[id_]} for id_ in sorted(rows)]
+
+
+def _read(model: LipReader, dataset: ClipDataset, batch_frames: int, how: Any) -> dict[str, dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     decode = model.characters.decode
+    device = next(model.parameters()).device
     for ids in plan_batches(dataset.lengths, batch_frames, seed=0, epoch=0):
         batch = dataset.batch(ids).to(device)
         with torch.inference_mode():
@@ -111,6 +150,6 @@ def scores_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def read_sentences(decoded: Path) -> list[dict[str, Any]]:
-    """The sentences of a finished run, by id."""
-    return [json.loads(line) for line in (decoded / SENTENCES).read_text(encoding="utf-8").splitlines()]
+def read_sentences(decoded: Path, name: str = SENTENCES) -> list[dict[str, Any]]:
+    """The sentences of a finished run, by id; or its films."""
+    return [json.loads(line) for line in (decoded / name).read_text(encoding="utf-8").splitlines()]

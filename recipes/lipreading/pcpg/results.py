@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from recipes.lipreading.common.pages import sentences_table, write_page
-from recipes.lipreading.pcpg.evaluate import BEAM, FORCED, GREEDY, NEAREST, SCORES, read_sentences
+from recipes.lipreading.common.pages import previews_part, sentences_table, write_page
+from recipes.lipreading.common.previews import film_line
+from recipes.lipreading.pcpg.evaluate import BEAM, FILMS, FORCED, GREEDY, NEAREST, SCORES, read_sentences
 from recipes.lipreading.pcpg.throughput import in_words
 from recipes.tts.common.table import Section, update_table
 from speechkd.config import digest, jsonable
@@ -50,6 +52,9 @@ def run(cfg: Any, ctx: Context) -> None:
     plot_history(out / "pictures" / "losses.png", history_of(ctx.input("model")))
     body = '<h2>Losses</h2><img src="pictures/losses.png" alt="loss curves by step">'
     body += "<h2>Held-out clips</h2>" + sentences_table(read_sentences(ctx.input("decoded")))
+    if (ctx.input("decoded") / FILMS).is_file():
+        body += "<h2>Films</h2>" + sentences_table(read_sentences(ctx.input("decoded"), FILMS))
+    body += previews_part(ctx.input("previews"), out / "pictures")
     write_page(out / "report.html", f"{cfg.recipe} on {title}", (section,), body)
     ctx.log.info("report: %s", ctx.folder.artifact("results") / "report.html")
 
@@ -57,10 +62,16 @@ def run(cfg: Any, ctx: Context) -> None:
 def results_section(cfg: Any, ctx: Context) -> Section:
     """This run's rows and the facts behind them."""
     scores = _json(ctx.input("decoded") / SCORES)
-    found = scores["systems"]
-    rows = [[NAMES[name], *(f"{found[name][key]:.1%}" for key in KEYS)] for name in NAMES if name in found]
+    rows = _rows(scores["systems"])
+    if films := scores.get("films"):
+        rows += _rows(films["systems"], f"{films['clips']} films, ")
     header = [f"{scores['clips']} held-out clips", *HEADER]
     return Section(cfg.results.label, header, rows, _facts(cfg, ctx, scores))
+
+
+def _rows(found: Mapping[str, Any], before: str = "") -> list[list[str]]:
+    shown = [name for name in NAMES if name in found]
+    return [[before + NAMES[name], *(f"{found[name][key]:.1%}" for key in KEYS)] for name in shown]
 
 
 def _facts(cfg: Any, ctx: Context, scores: dict[str, Any]) -> list[tuple[str, str]]:
@@ -68,10 +79,11 @@ def _facts(cfg: Any, ctx: Context, scores: dict[str, Any]) -> list[tuple[str, st
     parts = ", ".join(f"{len(splits[part])} {part}" for part in ("train", "valid", "test"))
     digested = {name: jsonable(getattr(cfg, name)) for name in DIGESTED}
     return [
-        ("command", f"`{command(cfg)}`"),
+        ("command", f"`{command(cfg, 'films' in scores)}`"),
         ("what is counted", COUNTED),
         ("objective", in_a_line(cfg.objective)),
         ("data", f"{parts}; licence: {cfg.results.licence or 'not stated'}"),
+        *_film_facts(scores.get("films")),
         ("exposure bias", f"{scores['bias']:+.1%} CER (read greedily, minus with the true characters before each)"),
         ("length", f"{scores['length']:.2f} characters written per true one; {scores['ended']:.0%} came to an end"),
         ("training", _training(cfg, ctx)),
@@ -82,10 +94,22 @@ def _facts(cfg: Any, ctx: Context, scores: dict[str, Any]) -> list[tuple[str, st
     ]
 
 
-def command(cfg: Any) -> str:
+def _film_facts(films: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if films is None:
+        return []
+    lost = "; ".join(f"{row['clip']}: {film_line(row)}" for row in films["incomplete"])
+    told = (
+        f"{films['clips']} films, read from the file on, as `speechkd lipread` does; {films['known']} of them say a "
+        f"sentence of the training clips; {lost or 'the face was found in all that were looked at'}"
+    )
+    return [("films", told)]
+
+
+def command(cfg: Any, films: bool) -> str:
     """How to run this again, from the root of the repository."""
     where = f"egs/{cfg.results.folder or cfg.corpus.name}/lipread1/run.sh {cfg.results.conf}"
-    return where + (" --set corpus.dir=CORPUS" if cfg.corpus.dir is not None else "")
+    where += " --set corpus.dir=CORPUS" if cfg.corpus.dir is not None else ""
+    return where + (" --set 'films=[FILMS]'" if films else "")
 
 
 def in_a_line(objective: Any) -> str:

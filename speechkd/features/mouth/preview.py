@@ -22,7 +22,8 @@ SHEET_COLUMNS, SHEET_ROWS, GAP_PIXELS = 5, 5, 4
 BACKGROUND = 32
 # Blue, green, red.
 BOX_COLOUR, TEXT_COLOUR, OUTLINE_COLOUR = (0, 220, 0), (255, 255, 255), (0, 0, 0)
-FILM_SUFFIX = ".mp4"
+# The containers of copies, and the codec that OpenCV writes into each wherever it runs.
+FILM_CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
 # The subtitle's height and its distance from the lower edge, in parts of the frame's height.
 TEXT_HEIGHT, TEXT_MARGIN = 0.06, 0.04
 # The height of Hershey's capitals at scale 1.
@@ -34,12 +35,16 @@ def contact_sheet(crops: Frames, frame: Frames, boxes: Boxes) -> Picture:
 
     Returns a picture (height, width, 3) in OpenCV's order of blue, green, red.
     """
-    top = boxed(frame, boxes)
-    chosen = np.linspace(0, len(crops) - 1, min(len(crops), SHEET_ROWS * SHEET_COLUMNS)).round().astype(int)
-    below = _tiled(crops[chosen])
+    top, below = boxed(frame, boxes), crop_sheet(crops)
     width = max(top.shape[1], below.shape[1])
     gap = np.full((GAP_PIXELS, width, 3), BACKGROUND, np.uint8)
     return np.concatenate([_widened(top, width), gap, _widened(below, width)])
+
+
+def crop_sheet(crops: Frames) -> Picture:
+    """Crops (T, h, w) spread over time, in reading order: a picture (height, width, 3)."""
+    chosen = np.linspace(0, len(crops) - 1, min(len(crops), SHEET_ROWS * SHEET_COLUMNS)).round().astype(int)
+    return _tiled(crops[chosen])
 
 
 def boxed(frame: Frames, boxes: Boxes) -> Picture:
@@ -57,22 +62,29 @@ def write_picture(path: Path, picture: Picture) -> None:
 
 
 def burn_subtitles(video: Video, track: MouthTrack, words: Sequence[TimedWord], path: Path) -> None:
-    """Write a copy of the film (.mp4, MPEG-4 part 2) with the mouth's box and each word at its time.
+    """Write a copy of the film (.mp4 in MPEG-4 part 2, or .avi in Motion JPEG) with the mouth's box and each word at
+    its time.
 
     `words` are (start_s, end_s, word). The copy is grey and has no sound: OpenCV writes pictures alone. Its letters are
     those of ASCII; others are drawn as question marks. Raises UsageError for another suffix, ResourceError if the film
     cannot be written.
     """
-    if path.suffix.lower() != FILM_SUFFIX:
-        why = f"its name ends in {path.suffix or 'nothing'}"
-        raise UsageError("a preview is an MP4 film", where=str(path), why=why, todo=f"Use a name in {FILM_SUFFIX}")
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{FILM_SUFFIX}")
+    check_film_path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         _write_film(temporary, video, track, words)
         with resource_errors(path):
             rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_film_path(path: Path) -> None:
+    """UsageError unless a copy can have this name."""
+    if path.suffix.lower() not in FILM_CODECS:
+        why = f"its name ends in {path.suffix or 'nothing'}"
+        todo = f"Use a name in {' or '.join(FILM_CODECS)}"
+        raise UsageError("a preview is an MP4 or AVI film", where=str(path), why=why, todo=todo)
 
 
 def words_at(words: Sequence[TimedWord], time_s: float) -> str:
@@ -83,7 +95,8 @@ def words_at(words: Sequence[TimedWord], time_s: float) -> str:
 def _write_film(path: Path, video: Video, track: MouthTrack, words: Sequence[TimedWord]) -> None:
     cv2 = import_cv2()
     height, width = video.frames.shape[1:]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), video.fps, (width, height))
+    codec = cv2.VideoWriter_fourcc(*FILM_CODECS[path.suffix.lower()])
+    writer = cv2.VideoWriter(str(path), codec, video.fps, (width, height))
     try:
         for i, (frame, box) in enumerate(zip(video.frames, track.boxes, strict=True)):
             picture = boxed(frame, box[None])

@@ -147,10 +147,15 @@ def frame_ranges(starts: Iterable[int], length: int, n_frames: int) -> tuple[Fra
     return tuple(ranges)
 
 
+def n_lost(lost: Sequence[FrameRange]) -> int:
+    """How many frames the ranges hold."""
+    return sum(end - start for start, end in lost)
+
+
 def lost_line(lost: Sequence[FrameRange], n_frames: int) -> str:
     """The lost frames in words: "no face in frames 9-26 (18 of 75)"."""
     spans = ", ".join(f"{start}-{end - 1}" for start, end in lost)
-    return f"no face in frames {spans} ({sum(end - start for start, end in lost)} of {n_frames})" if lost else ""
+    return f"no face in frames {spans} ({n_lost(lost)} of {n_frames})" if lost else ""
 
 
 def _largest(boxes: Boxes) -> Boxes:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from speechkd.config import Config
+from speechkd.errors import ArtifactError
 
+KIND, CONFIG = "lipreader", "model.json"
 LETTERS = " 'abcdefghijklmnopqrstuvwxyz"
 
 
@@ -89,3 +93,24 @@ class LipReaderConfig(Config):
         """Characters that cannot be told apart."""
         if len(set(self.alphabet)) != len(self.alphabet):
             yield "alphabet", "has a character twice"
+
+
+def read_config(folder: Path) -> LipReaderConfig:
+    """The sizes of the lip reader in a folder. ArtifactError when there is none."""
+    try:
+        content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if content["model"] != KIND:
+            raise ValueError(f"a model of the kind {content['model']!r}")
+        return LipReaderConfig.model_validate(content["config"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise unreadable(folder, error) from error
+
+
+def unreadable(folder: Path, error: Exception) -> ArtifactError:
+    """The error for a folder that holds no lip reader, or a damaged one."""
+    return ArtifactError(
+        "the lip reader cannot be read",
+        where=str(folder),
+        why=" ".join(str(error).split())[:300],
+        todo="Name the folder `model` of a finished run, or run its stage train again",
+    )

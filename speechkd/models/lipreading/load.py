@@ -14,12 +14,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from speechkd.errors import ArtifactError, DataError
-from speechkd.models.lipreading.config import LipReaderConfig
+from speechkd.errors import DataError
+from speechkd.models.lipreading.config import CONFIG, KIND, read_config, unreadable
 from speechkd.models.lipreading.network import LipReader
 from speechkd.models.lipreading.search import beam
 
-KIND, CONFIG, WEIGHTS = "lipreader", "model.json", "model.safetensors"
+WEIGHTS = "model.safetensors"
 
 
 def save_model(folder: Path, model: LipReader) -> None:
@@ -31,19 +31,11 @@ def save_model(folder: Path, model: LipReader) -> None:
 
 def load_model(folder: Path) -> LipReader:
     """Read what `save_model` wrote, in evaluation mode. ArtifactError when it cannot be read."""
+    model = LipReader(read_config(folder))
     try:
-        content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if content["model"] != KIND:
-            raise ValueError(f"a model of the kind {content['model']!r}")
-        model = LipReader(LipReaderConfig.model_validate(content["config"]))
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise ArtifactError(
-            "the lip reader cannot be read",
-            where=str(folder),
-            why=" ".join(str(error).split())[:300],
-            todo="Name the folder `model` of a finished run, or run its stage train again",
-        ) from error
+        raise unreadable(folder, error) from error
     return model.eval()
 
 

@@ -68,13 +68,13 @@ def read_colours(path: Path) -> np.ndarray:
     return np.stack(pictures)
 
 
-@pytest.mark.parametrize(("height", "width"), [(120, 160), (121, 161)])
-def test_subtitles_stand_at_their_time_and_the_box_always(tmp_path: Path, height: int, width: int) -> None:
+@pytest.mark.parametrize(("name", "height", "width"), [("a.mp4", 120, 160), ("a.mp4", 121, 161), ("a.AVI", 120, 160)])
+def test_subtitles_stand_at_their_time_and_the_box_always(tmp_path: Path, name: str, height: int, width: int) -> None:
     video, track = film(height=height, width=width)
-    burn_subtitles(video, track, WORDS, tmp_path / "a.mp4")
-    pictures = read_colours(tmp_path / "a.mp4")
+    burn_subtitles(video, track, WORDS, tmp_path / name)
+    pictures = read_colours(tmp_path / name)
     assert pictures.shape[0] == 20
-    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
     below = pictures[:, 100:].max(axis=(1, 2, 3)) > 180
     assert below.tolist() == [i / 25 < 0.6 for i in range(20)]
     # The two words differ, and each stands still.
@@ -92,8 +92,8 @@ def test_letters_beyond_ascii_do_not_break_the_film(tmp_path: Path) -> None:
 
 
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="its name ends in .avi. Use a name in .mp4"):
-        burn_subtitles(*film(3), WORDS, tmp_path / "a.avi")
+    with pytest.raises(UsageError, match="its name ends in .mkv. Use a name in .mp4 or .avi"):
+        burn_subtitles(*film(3), WORDS, tmp_path / "a.mkv")
 
 
 def test_a_film_that_cannot_be_written_is_told_and_nothing_is_left(

@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from recipes.lipreading.common.manifest import Clip, write_manifest
+from recipes.lipreading.common.previews import INDEX
 from recipes.lipreading.common.stages import crops as shared_crops
 from recipes.lipreading.common.stages import prepare as shared_prepare
 from recipes.lipreading.pcpg import RECIPE
@@ -58,7 +59,7 @@ def prepare(cfg: Any, ctx: Context) -> None:
     write_manifest(clips, {"train": ids, "valid": ids[:3], "test": ids}, {}, out)
 
 
-@stage(inputs=("manifest",), outputs=("crops",), uses=("video",))
+@stage(inputs=("manifest",), outputs=("crops", "previews"), uses=("video",))
 def crops(cfg: Any, ctx: Context) -> None:
     """Their frames."""
     with ctx.writer("crops") as writer:
@@ -66,6 +67,7 @@ def crops(cfg: Any, ctx: Context) -> None:
             frames = clip(text)
             meta = {"n_frames": len(frames), "speaker": "s", "text": text, "fps": 25}
             writer.add(f"clip{i}", {"frames": frames}, meta)
+    (ctx.output("previews") / INDEX).write_text('{"speakers": [], "films": []}')
 
 
 TALKING = Recipe(

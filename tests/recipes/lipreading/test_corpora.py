@@ -20,6 +20,7 @@ from recipes.lipreading.common.crops import Sources, crop_clip
 from recipes.lipreading.common.manifest import Clip, normalise_text
 from recipes.lipreading.common.options import SplitSection
 from speechkd.errors import DataError
+from speechkd.features.mouth.films import FilmOptions
 
 ZIP = "mouth_50x100_jpeg.zip"
 
@@ -50,7 +51,7 @@ def test_packed_grid(tmp_path: Path) -> None:
     (clip,) = corpus.clips
     assert (clip.id, clip.speaker, clip.text, clip.words) == ("a", "s3", "bin blue", ((9.0, 20.0, "bin"),))
     assert [line.split(":")[0] for line in corpus.problems] == ["c", "b"]
-    frames = crop_clip("a", clip, Sources("grid_packed", tmp_path, (50, 100), True, 0)).arrays["frames"]
+    frames = crop_clip("a", clip, Sources("grid_packed", tmp_path, FilmOptions((50, 100)), 0)).arrays["frames"]
     assert frames.shape == (74, 50, 100)
     assert np.abs(frames.mean((1, 2)) - 3 * np.arange(74)).max() < 2
 
@@ -72,7 +73,7 @@ def test_a_bomb(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [sheet(700), sheet(mode="RGB"), b"no picture", sheet()[:2000]])
 def test_a_broken_member_is_its_own_error(tmp_path: Path, data: bytes) -> None:
     corpus = read_corpus("grid_packed", packed(tmp_path, {"a.jpg": data, "b.jpg": sheet()}), {})
-    sources = Sources("grid_packed", tmp_path, (50, 100), True, 0)
+    sources = Sources("grid_packed", tmp_path, FilmOptions((50, 100)), 0)
     with pytest.raises(DataError):
         crop_clip("a", corpus.clips[0], sources)
     assert crop_clip("b", corpus.clips[1], sources).arrays["frames"].shape == (74, 50, 100)
@@ -114,7 +115,7 @@ def test_windows_of_lrw1000(tmp_path: Path, boundary: str, expected: tuple[float
     corpus = read_corpus("lrw1000", tmp_path, {"boundary": boundary})
     assert len(corpus.clips) == 3 and len(corpus.problems) == 6
     assert corpus.clips[0].words == ((*expected, "zi dian"),)
-    frames = crop_clip("x", corpus.clips[0], Sources("lrw1000", tmp_path, (16, 16), True, 0)).arrays["frames"]
+    frames = crop_clip("x", corpus.clips[0], Sources("lrw1000", tmp_path, FilmOptions((16, 16)), 0)).arrays["frames"]
     assert np.abs(frames.mean((1, 2)) - np.arange(expected[0] + 1, min(expected[1], 45) + 1)).max() <= 1
 
 

@@ -18,6 +18,7 @@ from recipes.lipreading.common.stages import crops, prepare
 from speechkd.config import Config, load_config
 from speechkd.errors import ConfigError, DataError
 from speechkd.features.mouth.crops import crop_mouths
+from speechkd.features.mouth.films import FilmOptions
 from speechkd.features.mouth.tracking import track_mouth
 from speechkd.features.mouth.video import read_video
 from speechkd.runner import ItemStore, Recipe, RunOptions, run_recipe
@@ -71,9 +72,9 @@ class OneFace:
 @pytest.mark.parametrize("fixed", [True, False])
 def test_a_film_goes_through_the_mouth_tracker(fixed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real film, and a face where it is said to be: one window and windows that follow are then the same."""
-    monkeypatch.setattr("speechkd.features.mouth.tracking.HaarFaces", OneFace)
+    monkeypatch.setattr("speechkd.features.mouth.films.HaarFaces", OneFace)
     film = write_film(tmp_path / "a.avi", grey_steps(12))
-    item = crop_clip("a", Clip("a", "s1", "bin", "a.avi"), Sources("grid", tmp_path, (8, 16), fixed, 0))
+    item = crop_clip("a", Clip("a", "s1", "bin", "a.avi"), Sources("grid", tmp_path, FilmOptions((8, 16), fixed), 0))
     frames = read_video(film).frames
     expected = crop_mouths(frames, track_mouth(frames, OneFace()), (8, 16), fixed=True)
     assert item.meta["n_frames"] == 12 and np.array_equal(item.arrays["frames"], expected)
@@ -82,7 +83,7 @@ def test_a_film_goes_through_the_mouth_tracker(fixed: bool, tmp_path: Path, monk
 def test_a_film_without_a_face_is_named(tmp_path: Path) -> None:
     write_film(tmp_path / "a.avi", grey_steps(12))
     with pytest.raises(DataError, match=r"a\.avi"):
-        crop_clip("a", Clip("a", "s1", "bin", "a.avi"), Sources("grid", tmp_path, (8, 16), True, 0))
+        crop_clip("a", Clip("a", "s1", "bin", "a.avi"), Sources("grid", tmp_path, FilmOptions((8, 16)), 0))
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,31 @@ def read_video_text(folder: Path) -> Corpus:
     return Corpus(tuple(clips.values()), tuple(problems))
 
 
+def read_films(folder: Path) -> Corpus:
+    """Films anywhere below a folder, each beside its .align, or a .txt of what is said. Ids are FOLDER_PATH_NAME."""
+    clips: list[Clip] = []
+    problems: list[str] = []
+    for film in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()):
+        source = film.relative_to(folder)
+        try:
+            text = _transcript(film)
+        except DataError as error:
+            problems.append(f"{source.as_posix()}: {error.what}" + (f": {error.why}" if error.why else ""))
+        else:
+            id_ = "_".join((folder.resolve().name, *source.with_suffix("").parts))
+            clips.append(Clip(id_, "", text, source.as_posix()))
+    return Corpus(tuple(clips), tuple(problems))
+
+
+def _transcript(film: Path) -> str:
+    align, note = film.with_suffix(".align"), film.with_suffix(".txt")
+    if align.is_file():
+        return " ".join(word for _, _, word in read_align(align))
+    if text := normalise_text(_text(note)) if note.is_file() else "":
+        return text
+    raise DataError("has no .align, and no .txt with words, beside it")
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig", errors="replace")
