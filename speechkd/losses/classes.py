@@ -28,7 +28,7 @@ def shares(labels: Tensor, n_classes: int) -> Tensor:
 
 
 def others(target: Tensor, n_classes: int) -> Tensor:
-    """(B, K), true at all classes but the target (B,): K - 1 in each row."""
+    """(B, K), true at all classes but the target (B,): K - 1 in each row. RuntimeError for a label of no class."""
     return ~F.one_hot(target, n_classes).bool()
 
 

@@ -26,20 +26,22 @@ def kd(student: Tensor, teacher: Tensor, temperature: float = 4.0) -> Tensor:
 
 
 def dkd_target(student: Tensor, teacher: Tensor, target: Tensor, temperature: float = 4.0) -> Tensor:
-    """TCKD: τ² KL((T_t, 1 - T_t) ‖ (S_t, 1 - S_t)) at τ, target class against all others (DKD, equation 5)."""
+    """TCKD: τ² KL((T_t, 1 - T_t) ‖ (S_t, 1 - S_t)) at τ, target class against all others."""
     made = _target_or_not(wide(student) / temperature, target)
     return temperature**2 * _divergence(_target_or_not(wide(teacher.detach()) / temperature, target), made)
 
 
 def dkd_non_target(student: Tensor, teacher: Tensor, target: Tensor, temperature: float = 4.0) -> Tensor:
-    """NCKD: τ² KL(T̃(τ) ‖ S̃(τ)), among the non-target classes (DKD, equation 6)."""
+    """NCKD: τ² KL(T̃(τ) ‖ S̃(τ)), among the non-target classes."""
     keep = others(target, student.shape[1])
     made = log_softmax_over(wide(student) / temperature, keep)
     return temperature**2 * _divergence(log_softmax_over(wide(teacher.detach()) / temperature, keep), made)
 
 
 def dkd(student: Tensor, teacher: Tensor, target: Tensor, config: DkdConfig) -> Tensor:
-    """α TCKD + β NCKD (DKD, equation 7). KD is TCKD + (1 - T_t(τ)) NCKD, sample by sample (equation 6)."""
+    """α TCKD + β NCKD (Zhao et al., CVPR 2022, arXiv 2203.08679). Where plain distillation has, sample by sample,
+    TCKD + (1 - T_t(τ)) NCKD, the second weight here does not fall with the teacher's certainty.
+    """
     of_target = dkd_target(student, teacher, target, config.temperature)
     return config.target * of_target + config.non_target * dkd_non_target(student, teacher, target, config.temperature)
 

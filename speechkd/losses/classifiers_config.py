@@ -13,7 +13,7 @@ from speechkd.config import Config
 
 
 class DkdConfig(Config):
-    """Decoupled distillation (Zhao et al., CVPR 2022, arXiv 2203.08679, equation 7)."""
+    """Decoupled distillation (Zhao et al., CVPR 2022, arXiv 2203.08679)."""
 
     target: float = Field(1.0, ge=0, description="weight α of the target-class part")
     non_target: float = Field(8.0, ge=0, description="weight β of the part among the other classes")

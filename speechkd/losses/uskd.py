@@ -3,7 +3,10 @@ arXiv 2303.13005).
 
 Final logits z and weak logits w are (B, K); labels are classes (B,), or shares (B, K) of mixed pictures, not smoothed,
 of which the two largest are targets. S = softmax(z), W = softmax(w); a tilde is among the non-target classes. Soft
-labels carry no gradient. Where the released code differs from the formula, the formula is followed; `RankingConfig` has both.
+labels carry no gradient.
+
+The formulas were put together from the released code and from reports of the paper. Where the code breaks its own
+equation, in the ranking, the equation is followed; `RankingConfig` has both.
 """
 
 from __future__ import annotations

@@ -34,6 +34,12 @@ def test_the_mask_has_all_classes_but_the_target() -> None:
     assert [(~row).nonzero().item() for row in keep] == TARGET.tolist()
 
 
+@pytest.mark.parametrize("label", [-100, 5])
+def test_a_label_of_no_class_is_refused(label: int) -> None:
+    with pytest.raises(RuntimeError, match="Class values"):
+        others(torch.tensor([0, label]), 5)
+
+
 def test_a_masked_softmax_is_the_softmax_of_what_is_left() -> None:
     logits, keep = drawn(), others(TARGET, 5)
     found = log_softmax_over(logits, keep)
