@@ -61,6 +61,9 @@ DEMO = TRAIN + ["espeakng-loader>=0.2.4"]
 # Voices over HTTP, and the page. soxr: Opus knows few sample rates.
 SERVE = ["fastapi>=0.115", "uvicorn>=0.30", "prometheus-client>=0.20", "soxr>=0.3.7", "soundfile>=0.13"]
 
+# These pages as a site.
+DOCS = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
+
 # The stages on more than one machine.
 CLUSTER = ["dask>=2025.1", "distributed>=2025.1", "submitit>=1.5"]
 
@@ -69,6 +72,7 @@ DEV = (
     + CLUSTER
     + LIPREADING
     + SERVE
+    + DOCS
     + [
         "pytest>=8",
         "pytest-xdist>=3.6",
@@ -119,6 +123,7 @@ setup(
         "demo": DEMO,
         "serve": SERVE,
         "cluster": CLUSTER,
+        "docs": DOCS,
         "dev": DEV,
     },
     entry_points={"console_scripts": ["speechkd=speechkd.cli.main:main"]},
