@@ -91,7 +91,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     code, page, _ = call(capsys, "--help")
     assert code == 0 and set(cli.COMMANDS) == {
         "run", "finetune", "synthesize", "speak", "serve", "export", "voices", "config", "data", "distill", "align",
-        "doctor", "new"
+        "doctor", "lipread", "new"
     }  # fmt: skip
     for name, command in cli.COMMANDS.items():
         assert f"  {name} " in page and command.help in page
