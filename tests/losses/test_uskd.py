@@ -137,6 +137,7 @@ def test_a_share_of_nothing_is_no_target() -> None:
         uskd_non_target(logits, weak, one_hot, INTENDED), uskd_non_target(logits, weak, target, INTENDED)
     )
     assert torch.equal(Targets.of(one_hot).others(7), others(target, 7))
+    assert not soft_targets(logits, Targets.of(one_hot))[:, 1].any()
 
 
 def test_zipf_s_labels_sum_to_one_fall_with_the_rank_and_leave_out_the_target() -> None:
