@@ -34,8 +34,10 @@ def test_the_voice_in_the_box_does_what_it_is_asked() -> None:
     voice = load_voice(shipped.folder)
     made = rows(voice, ["The birch canoe slid on the smooth planks.", "Glue the sheet to the dark blue background."],
                 ("speed", "pitch", "energy", "volume"))  # fmt: skip
-    assert len(made) == 23
-    assert [f"{row.control} {row.value}" for row in made if not row.within] == []
+    assert len(made) == 26
+    # Four times as loud, samples would clip, and are bent.
+    missed = {f"{row.control} {row.value:g}" for row in made if not row.within}
+    assert missed <= {"energy 4", "volume 4"}
 
 
 def test_books_and_first_sounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -37,7 +38,7 @@ class RunsNetwork(Protocol):
         ...
 
 
-class WholeMels:
+class WholeMels(ABC):
     """A vocoder that needs the whole mel, and that keeps to its pitch. `run` maps (F, n_mels) to (F * hop,)."""
 
     shifts_pitch = False
@@ -52,9 +53,9 @@ class WholeMels:
         """See `EngineVocoder`."""
         yield self(mel, pitch)
 
+    @abstractmethod
     def run(self, mel: FloatArray) -> FloatArray:
         """The samples."""
-        raise NotImplementedError
 
 
 class HifiGanGraph(WholeMels):
